@@ -1,0 +1,98 @@
+"""How durable things are stored: one SQLAlchemy for every folder, on SQLite or PostgreSQL."""
+
+import sqlite3
+from datetime import UTC, datetime
+from typing import Any
+
+from flask import Flask
+from flask_migrate import Migrate
+from flask_sqlalchemy import SQLAlchemy
+from sqlalchemy import DateTime, Dialect, Engine, MetaData, TypeDecorator, event
+from sqlalchemy.engine import Connection
+from sqlalchemy.orm import DeclarativeBase
+
+NAMES = {
+    "ix": "ix_%(column_0_label)s",
+    "uq": "uq_%(table_name)s_%(column_0_name)s",
+    "ck": "ck_%(table_name)s_%(constraint_name)s",
+    "fk": "fk_%(table_name)s_%(column_0_name)s",
+    "pk": "pk_%(table_name)s",
+}
+
+
+class Base(DeclarativeBase):
+    """The parent of every table."""
+
+    metadata = MetaData(naming_convention=NAMES)
+
+
+db = SQLAlchemy(
+    model_class=Base,
+    # Rows stay readable after the one commit of a request.
+    session_options={"expire_on_commit": False},
+    disable_autonaming=True,
+)
+migrate = Migrate(db=db, directory="idp/migrations", render_as_batch=True)
+
+
+class Moment(TypeDecorator[datetime]):
+    """A moment, always an aware UTC datetime in Python."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        """Refuse a moment without a zone: it would be read back as another one."""
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise ValueError("a moment needs a time zone")
+        return value.astimezone(UTC)
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        """Give SQLite's naive values back their zone."""
+        return value if value is None else value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+def release() -> None:
+    """End the read transaction before slow work, so that no lock or connection is held during it."""
+    db.session.rollback()
+
+
+def init_db(app: Flask, url: str, pool: int) -> None:
+    """Connect ``app`` to the database at ``url``."""
+    app.config["SQLALCHEMY_DATABASE_URI"] = url
+    app.config["SQLALCHEMY_ENGINE_OPTIONS"] = engine_options(url, pool)
+    db.init_app(app)
+    migrate.init_app(app)
+    with app.app_context():
+        prepare_engine(db.engine)
+
+
+def engine_options(url: str, pool: int) -> dict[str, Any]:
+    """Return SQLAlchemy's options for an engine with at most ``pool`` connections."""
+    if url.startswith("sqlite"):
+        # Our own BEGIN IMMEDIATE below, not sqlite3's hidden transactions: those lose increments silently.
+        return {"connect_args": {"isolation_level": None, "timeout": 5.0, "check_same_thread": False}}
+    return {"pool_size": pool, "max_overflow": 0, "pool_timeout": 2, "pool_pre_ping": True, "pool_recycle": 1800,
+            "connect_args": {"connect_timeout": 3}}
+
+
+def prepare_engine(engine: Engine, *, begin: bool = True) -> None:
+    """Give SQLite write-ahead logging, foreign keys and transactions that begin by taking the write lock.
+
+    Without ``begin``, every statement commits by itself.
+    """
+    if engine.dialect.name != "sqlite":
+        return
+
+    @event.listens_for(engine, "connect")
+    def _pragmas(connection: sqlite3.Connection, _record: object) -> None:
+        for pragma in ("journal_mode=WAL", "synchronous=NORMAL", "foreign_keys=ON", "busy_timeout=5000"):
+            connection.execute(f"PRAGMA {pragma}")
+
+    if begin:
+
+        @event.listens_for(engine, "begin")
+        def _begin(connection: Connection) -> None:
+            connection.exec_driver_sql("BEGIN IMMEDIATE")

@@ -1,0 +1,27 @@
+"""The only place that draws random values, all from the operating system's generator."""
+
+import secrets
+
+# No vowels that spell words, no characters that sound or look alike when read over the telephone.
+_SPOKEN = "3479CDFHJKMNPQRTWXY"
+
+
+def random_bytes(length: int) -> bytes:
+    """Return ``length`` random bytes."""
+    return secrets.token_bytes(length)
+
+
+def token() -> str:
+    """Return a bearer secret of 256 bits as 43 characters of base64url."""
+    return secrets.token_urlsafe(32)
+
+
+def identifier() -> str:
+    """Return an identifier of 128 bits as 22 characters of base64url."""
+    return secrets.token_urlsafe(16)
+
+
+def reference() -> str:
+    """Return a reference that a visitor can read aloud to support, such as ``7KQ-4MX``."""
+    drawn = "".join(secrets.choice(_SPOKEN) for _ in range(6))
+    return f"{drawn[:3]}-{drawn[3:]}"

@@ -1,0 +1,337 @@
+"""What an operator may decide: every setting, its type, its default and its bounds.
+
+Values come from TOML (``IDP_CONFIG`` or ``config/sesame.toml``), overridden by ``IDP_…`` variables (``__`` for
+nesting); ``…_FILE`` names a file that holds the value. Unknown keys and bad values stop the start, all reported
+at once.
+"""
+
+import base64
+import os
+import tomllib
+from collections.abc import Mapping
+from datetime import timedelta
+from pathlib import Path
+from typing import Annotated, Any, Literal, cast
+from urllib.parse import urlsplit
+
+from flask import current_app
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, ValidationError, model_validator
+from werkzeug.local import LocalProxy
+
+PREFIX = "IDP_"
+# Read by the command line or by the processes that Sésame starts, not part of the settings themselves.
+NOT_SETTINGS = frozenset({"IDP_CONFIG"})
+
+
+class SettingsFault(Exception):
+    """The configuration is unusable; ``faults`` lists every reason, one sentence each."""
+
+    def __init__(self, faults: list[str]) -> None:
+        super().__init__("\n".join(faults))
+        self.faults = faults
+
+
+def _seconds(value: Any) -> Any:
+    return timedelta(seconds=value) if isinstance(value, int | float) and not isinstance(value, bool) else value
+
+
+def _is_key(value: SecretStr) -> SecretStr:
+    raw = value.get_secret_value()
+    try:
+        decoded = base64.urlsafe_b64decode(raw + "=" * (-len(raw) % 4))
+    except ValueError as fault:
+        raise ValueError("must be base64url") from fault
+    if len(decoded) < 32:
+        raise ValueError("must hold at least 32 bytes of base64url (create one with: idp keys secret)")
+    if len(set(decoded)) < 8:
+        raise ValueError("is an example value, not a secret")
+    return value
+
+
+Key = Annotated[SecretStr, AfterValidator(_is_key)]
+
+
+class Section(BaseModel):
+    """A group of settings that refuses keys it does not know."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Secrets(Section):
+    """Keys kept outside the database: 32 bytes each, base64url."""
+
+    pepper: Key = Field(description="mixed into every password before it is hashed")
+    index: Key = Field(description="keys the blind indexes of NIR, e-mail and mobile; can never change")
+    subject: Key = Field(description="keys the pairwise `sub` values; can never change")
+    code: Key = Field(description="derives the one-time codes")
+    token: Key = Field(description="authenticates refresh tokens, form tokens and recognised-device cookies")
+    field_keys: dict[str, Key] = Field(min_length=1, description="encrypts columns at rest, by key id")
+    field_key_id: str = Field(description="the key id that encrypts now; the others only decrypt")
+
+    @model_validator(mode="after")
+    def _current_key_exists(self) -> "Secrets":
+        if self.field_key_id not in self.field_keys:
+            raise ValueError(f"field_key_id {self.field_key_id!r} is not among field_keys")
+        if any(not 1 <= len(key_id) <= 16 or not key_id.isascii() for key_id in self.field_keys):
+            raise ValueError("key ids of field_keys have 1 to 16 ASCII characters")
+        return self
+
+
+class SmtpSettings(Section):
+    """Who mails the codes, and as whom."""
+
+    relays: tuple[SecretStr, ...] = Field(
+        default=(), description="further relays after `smtp_url`, tried in turn: smtp:// (loopback only), smtp+starttls://, smtps://"
+    )
+    sender_name: str = "Caf – Connexion"
+    sender_address: str = "ne-pas-repondre@connexion.example.fr"
+    code_in_subject: bool = True
+    timeout: Annotated[float, Field(gt=0, le=60)] = 10.0
+    ca_file: Path | None = Field(default=None, description="certificate authority of the relays, when not the system's")
+
+
+class SmsSettings(Section):
+    """Who texts the codes; without a transport no SMS is offered."""
+
+    transport: Literal["", "smpp"] = ""
+    smpp_url: SecretStr = Field(default=SecretStr(""), description="smpp://system_id:password@host:port or smpps://…")
+    sender: str = Field(default="CAF", max_length=11)
+    countries: tuple[str, ...] = ("FR", "GP", "MQ", "GF", "RE", "YT", "PM", "BL", "MF", "NC", "PF", "WF")
+    timeout: Annotated[float, Field(gt=0, le=60)] = 10.0
+    hourly_budget: int = Field(default=20_000, ge=1, description="SMS sent in one hour over all accounts")
+
+
+class OutboxSettings(Section):
+    """How the worker takes messages from the outbox."""
+
+    embedded_worker: bool = Field(default=True, description="send from a thread of the web process")
+    batch: int = Field(default=20, ge=1, le=500)
+    lease: timedelta = timedelta(seconds=60)
+    keep_finished: timedelta = timedelta(hours=24)
+
+
+class PasswordSettings(Section):
+    """Argon2id and its lane (R10)."""
+
+    memory_kib: int = Field(default=19_456, ge=64)
+    time_cost: int = Field(default=2, ge=1)
+    parallelism: int = Field(default=1, ge=1)
+    lanes: int = Field(default=0, ge=0, description="hashes at once; 0 = one per processor")
+    wait: timedelta = Field(default=timedelta(seconds=2), description="how long a sign-in waits for a lane")
+    minimum_length: int = Field(default=12, ge=8)
+
+
+class CodeSettings(Section):
+    """The one-time code (design §4)."""
+
+    lifetime: timedelta = timedelta(seconds=900)
+    resend_same_while: timedelta = timedelta(minutes=5)
+    tries: int = Field(default=5, ge=1)
+    account_failures: int = Field(default=10, ge=1, description="wrong codes of one account before it pauses")
+    account_failures_stop: int = Field(default=100, ge=1, description="wrong codes without a sign-in before codes stop")
+    first_pause: timedelta = timedelta(minutes=15)
+    longest_pause: timedelta = timedelta(hours=24)
+    first_resend_after: timedelta = timedelta(seconds=30)
+    next_resend_after: timedelta = timedelta(seconds=60)
+    sends_per_hour: int = Field(default=5, ge=1)
+    sends_per_day: int = Field(default=10, ge=1)
+
+
+class ThrottleSettings(Section):
+    """Wrong passwords (R7): pauses for an account on devices that it does not know."""
+
+    password_tries: int = Field(default=5, ge=1)
+    password_pauses: tuple[timedelta, ...] = (timedelta(minutes=1), timedelta(minutes=5), timedelta(minutes=15))
+    forget_after: timedelta = timedelta(hours=24)
+    address_failures: int = Field(default=100, ge=1, description="wrong passwords of one address in `address_window`")
+    address_window: timedelta = timedelta(minutes=15)
+    same_password_failures: int = Field(default=50, ge=1, description="accounts on which one wrong password was tried")
+    same_password_window: timedelta = timedelta(minutes=10)
+    client_failures: int = Field(default=20, ge=1, description="failed client authentications per client and address")
+    client_window: timedelta = timedelta(minutes=5)
+
+
+class Lifetimes(Section):
+    """How long things live (design §4)."""
+
+    interaction: timedelta = timedelta(minutes=60)
+    restart: timedelta = timedelta(hours=24)
+    resume_password: timedelta = timedelta(minutes=15)
+    authorization_code: timedelta = timedelta(seconds=60)
+    access_token: timedelta = timedelta(minutes=10)
+    id_token: timedelta = timedelta(minutes=10)
+    refresh_idle: timedelta = timedelta(days=30)
+    refresh_absolute: timedelta = timedelta(days=90)
+    refresh_grace: timedelta = timedelta(seconds=30)
+    session_idle: timedelta = timedelta(minutes=30)
+    session_absolute: timedelta = timedelta(hours=12)
+    fresh_proof: timedelta = timedelta(minutes=5)
+    client_cache: timedelta = timedelta(seconds=10)
+    key_cache: timedelta = timedelta(seconds=60)
+    known_device: timedelta = timedelta(days=365)
+
+
+class Settings(Section):
+    """All settings of one provider."""
+
+    issuer: str = Field(description="the exact issuer string; https, or http on a loopback host (R19)")
+    database_url: SecretStr = SecretStr("sqlite:///var/sesame.db")
+    database_pool: int = Field(default=5, ge=1, le=100, description="connections per process")
+    redis_url: SecretStr = Field(default=SecretStr(""), description="empty: short-lived state is kept in SQL")
+    state_file: Path = Field(default=Path("var/state.db"), description="where SQL state is kept beside SQLite")
+    smtp_url: SecretStr = SecretStr("smtp://localhost:25")
+    smtp: SmtpSettings = SmtpSettings()
+    sms: SmsSettings = SmsSettings()
+    outbox: OutboxSettings = OutboxSettings()
+    passwords: PasswordSettings = PasswordSettings()
+    code: CodeSettings = CodeSettings()
+    throttle: ThrottleSettings = ThrottleSettings()
+    lifetimes: Lifetimes = Lifetimes()
+    secrets: Secrets
+    rsa_key_bits: Literal[2048, 3072, 4096] = 3072
+    locales: tuple[str, ...] = ("fr", "en")
+    time_zone: str = "Europe/Paris"
+    site_name: str = "Mon Compte"
+    site_address: str = Field(default="caf.fr", description="the address that people are told to type themselves")
+    remember_device: bool = Field(default=False, description="reserved: a recognised device never skips the second step (R7)")
+    trusted_hops: int = Field(default=0, ge=0, le=5, description="reverse proxies whose X-Forwarded-* headers are believed")
+    allowed_hosts: tuple[str, ...] = Field(default=(), description="Host values answered; the issuer's own always is")
+    metrics_port: int = Field(default=0, ge=0, le=65_535, description="0: no metrics listener")
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+
+    @model_validator(mode="after")
+    def _issuer_is_usable(self) -> "Settings":
+        parts = urlsplit(self.issuer)
+        if parts.scheme not in {"https", "http"} or not parts.hostname:
+            raise ValueError("issuer must be an https URL")
+        if parts.query or parts.fragment or self.issuer.endswith("/") or "?" in self.issuer or "#" in self.issuer:
+            raise ValueError("issuer has no query, no fragment and no slash at its end")
+        if parts.path:
+            raise ValueError("issuer has no path: cookies and well-known files belong to a whole host")
+        if parts.scheme == "http" and not self.is_loopback:
+            raise ValueError("issuer must be https; plain http is only for a loopback host")
+        if self.code.resend_same_while >= self.code.lifetime:
+            raise ValueError("code.resend_same_while must be shorter than code.lifetime")
+        if "fr" not in self.locales:
+            raise ValueError("locales must contain fr")
+        return self
+
+    @property
+    def issuer_host(self) -> str:
+        """The issuer's host name, without a port."""
+        return urlsplit(self.issuer).hostname or ""
+
+    @property
+    def is_loopback(self) -> bool:
+        """Whether the issuer is this machine only (demonstration, tests)."""
+        return self.issuer_host in {"localhost", "127.0.0.1", "::1"}
+
+    @property
+    def has_tls(self) -> bool:
+        """Whether browsers reach us over https: cookies get `__Host-` and `Secure` from this, never by a switch."""
+        return self.issuer.startswith("https://")
+
+    @property
+    def relay_urls(self) -> tuple[str, ...]:
+        """Every mail relay in the order in which they are tried."""
+        return (self.smtp_url.get_secret_value(), *(relay.get_secret_value() for relay in self.smtp.relays))
+
+
+def load_settings(environ: Mapping[str, str] | None = None, config: Path | None = None) -> Settings:
+    """Read the configuration once, or raise `SettingsFault` with everything that is wrong in it."""
+    environ = os.environ if environ is None else environ
+    faults: list[str] = []
+    tree = _read_toml(config or Path(environ.get("IDP_CONFIG", "config/sesame.toml")), "IDP_CONFIG" in environ or bool(config), faults)
+    for name, value in environ.items():
+        if name.startswith(PREFIX) and name not in NOT_SETTINGS:
+            _overlay(tree, name, value, faults)
+    try:
+        settings = Settings.model_validate(_with_durations(Settings, tree))
+    except ValidationError as fault:
+        # Never `input`: it may be a secret.
+        faults += [f"{'.'.join(map(str, e['loc'])) or 'settings'}: {e['msg']}" for e in fault.errors(include_input=False)]
+        raise SettingsFault(faults) from None
+    if faults:
+        raise SettingsFault(faults)
+    return settings
+
+
+def _read_toml(path: Path, demanded: bool, faults: list[str]) -> dict[str, Any]:
+    if not path.exists():
+        if demanded:
+            faults.append(f"{path}: no such configuration file")
+        return {}
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as fault:
+        faults.append(f"{path}: {fault}")
+        return {}
+
+
+def _overlay(tree: dict[str, Any], name: str, value: str, faults: list[str]) -> None:
+    """Put one ``IDP_A__B`` variable at ``a.b``, reading ``IDP_A__B_FILE`` from the file that it names."""
+    path = name.removeprefix(PREFIX).lower().split("__")
+    if path[-1].endswith("_file") and path != ["state_file"] and path[-1] != "ca_file":
+        path[-1] = path[-1].removesuffix("_file")
+        try:
+            value = Path(value).read_text(encoding="utf-8").strip()
+        except (OSError, UnicodeDecodeError) as fault:
+            faults.append(f"{name}: {fault}")
+            return
+    if not _is_known(Settings, path):
+        faults.append(f"{name}: no such setting")
+        return
+    node = tree
+    for part in path[:-1]:
+        node = node.setdefault(part, {})
+        if not isinstance(node, dict):
+            faults.append(f"{name}: {part} is not a section")
+            return
+    node[path[-1]] = value
+
+
+def _is_known(section: type[BaseModel], path: list[str]) -> bool:
+    field = section.model_fields.get(path[0])
+    if field is None:
+        return False
+    kind = field.annotation
+    if len(path) == 1:
+        return True
+    if isinstance(kind, type) and issubclass(kind, BaseModel):
+        return _is_known(kind, path[1:])
+    return len(path) == 2 and getattr(kind, "__origin__", None) is dict
+
+
+def _with_durations(section: type[BaseModel], tree: Mapping[str, Any]) -> dict[str, Any]:
+    """Turn text from variables into what a field wants: numbers are seconds, commas part lists."""
+    out: dict[str, Any] = {}
+    for name, value in tree.items():
+        field = section.model_fields.get(name)
+        kind = field.annotation if field else None
+        if isinstance(kind, type) and issubclass(kind, BaseModel) and isinstance(value, dict):
+            out[name] = _with_durations(kind, value)
+            continue
+        text = str(kind)
+        if isinstance(value, str) and "tuple" in text:
+            value = [part.strip() for part in value.split(",") if part.strip()]
+        if "timedelta" in text:
+            value = [_duration(v) for v in value] if isinstance(value, list) else _duration(value)
+        out[name] = value
+    return out
+
+
+def _duration(value: Any) -> Any:
+    if isinstance(value, str):
+        try:
+            return timedelta(seconds=float(value))
+        except ValueError:
+            return value
+    return _seconds(value)
+
+
+def _current() -> Settings:
+    return cast(Settings, current_app.extensions["sesame"]["settings"])
+
+
+# The settings of the provider that answers now.
+settings = cast(Settings, LocalProxy(_current))

@@ -1,0 +1,159 @@
+"""Short-lived state: what it is to put, take and count something that expires (R11).
+
+Two implementations keep it, `state_redis` and `state_sql`; `tests/root/test_state_contract.py` holds both to the
+same promises. Expiry is judged at use, by our clock; a store that cannot be reached raises `StateDown`, and nobody
+gets in by it.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Generic, Protocol, TypeVar, cast
+
+from flask import current_app
+from pydantic import TypeAdapter
+from werkzeug.local import LocalProxy
+
+from idp import clock
+
+T = TypeVar("T")
+A = TypeVar("A")
+B = TypeVar("B")
+# One round trip each; a hundred rivals on one key still all get their turn.
+_CHANGE_ATTEMPTS = 500
+
+
+class StateDown(Exception):
+    """The store of short-lived state did not answer; the request must fail closed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Space(Generic[T]):
+    """A named kind of entry and the frozen dataclass that it holds."""
+
+    name: str
+    type: type[T]
+
+    def encode(self, value: T) -> str:
+        """Return ``value`` as JSON."""
+        return _adapter(self.type).dump_json(value).decode()
+
+    def decode(self, text: str) -> T:
+        """Return the value that `encode` wrote."""
+        return cast(T, _adapter(self.type).validate_json(text))
+
+
+@functools.cache
+def _adapter(kind: type[T]) -> TypeAdapter[T]:
+    return TypeAdapter(kind)
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """What a store holds under one key: JSON text and the epoch second at which it ends."""
+
+    text: str
+    expires: float
+
+
+class Store(Protocol):
+    """The primitive acts, each atomic; keys are ``<space>:<key>``, ``now`` and ``expires`` are epoch seconds."""
+
+    def put(self, key: str, entry: Stored, now: float) -> None: ...
+    def get(self, keys: tuple[str, ...], now: float) -> tuple[Stored | None, ...]: ...
+    def take(self, key: str, now: float) -> Stored | None: ...
+    def add(self, key: str, entry: Stored, now: float) -> bool: ...
+    def swap(self, key: str, old: Stored, new: Stored, now: float) -> bool: ...
+    def delete(self, key: str) -> None: ...
+    def bump(self, key: str, expires: float, now: float) -> int: ...
+    def count(self, key: str, now: float) -> int: ...
+    def purge(self, now: float) -> int: ...
+    def ping(self) -> None: ...
+
+
+class State:
+    """Typed access to a `Store`."""
+
+    def __init__(self, store: Store) -> None:
+        self.store = store
+
+    def put(self, space: Space[T], key: str, value: T, *, ttl: timedelta) -> None:
+        """Keep ``value`` for ``ttl``, replacing what was there."""
+        now = _epoch()
+        self.store.put(_key(space, key), Stored(space.encode(value), now + ttl.total_seconds()), now)
+
+    def get(self, space: Space[T], key: str) -> T | None:
+        """Return the living value, or ``None``."""
+        (stored,) = self.store.get((_key(space, key),), _epoch())
+        return None if stored is None else space.decode(stored.text)
+
+    def get_pair(self, first: Space[A], first_key: str, second: Space[B], second_key: str) -> tuple[A | None, B | None]:
+        """Return two values for the price of one round trip."""
+        one, two = self.store.get((_key(first, first_key), _key(second, second_key)), _epoch())
+        return (None if one is None else first.decode(one.text), None if two is None else second.decode(two.text))
+
+    def take(self, space: Space[T], key: str) -> T | None:
+        """Return the living value and delete it in the same act: of many callers, one gets it."""
+        stored = self.store.take(_key(space, key), _epoch())
+        return None if stored is None else space.decode(stored.text)
+
+    def add(self, space: Space[T], key: str, value: T, *, ttl: timedelta) -> bool:
+        """Keep ``value`` unless a living one is there; say whether it was kept."""
+        now = _epoch()
+        return self.store.add(_key(space, key), Stored(space.encode(value), now + ttl.total_seconds()), now)
+
+    def change(self, space: Space[T], key: str, fn: Callable[[T], T | None], *, ttl: timedelta | None = None) -> T | None:
+        """Replace the living value by ``fn`` of it, by compare-and-set; without ``ttl`` its end stays where it is.
+
+        ``fn`` may run several times; it returns ``None`` to leave the value alone. Returns the new value when this
+        call stored it, and ``None`` when there was none or ``fn`` left it.
+        """
+        full = _key(space, key)
+        for _ in range(_CHANGE_ATTEMPTS):
+            now = _epoch()
+            (old,) = self.store.get((full,), now)
+            if old is None:
+                return None
+            value = fn(space.decode(old.text))
+            if value is None:
+                return None
+            expires = old.expires if ttl is None else now + ttl.total_seconds()
+            if self.store.swap(full, old, Stored(space.encode(value), expires), now):
+                return value
+        raise StateDown(f"too many rivals for one entry of {space.name}")
+
+    def delete(self, space: Space[T], key: str) -> None:
+        """Forget an entry."""
+        self.store.delete(_key(space, key))
+
+    def bump(self, name: str, key: str, *, ttl: timedelta) -> int:
+        """Add one to a counter and return it; its life runs from the first bump."""
+        now = _epoch()
+        return self.store.bump(f"n.{name}:{key}", now + ttl.total_seconds(), now)
+
+    def count(self, name: str, key: str) -> int:
+        """Return a counter without changing it."""
+        return self.store.count(f"n.{name}:{key}", _epoch())
+
+    def clear(self, name: str, key: str) -> None:
+        """Set a counter back to nothing."""
+        self.store.delete(f"n.{name}:{key}")
+
+
+def _key(space: Space[T], key: str) -> str:
+    return f"{space.name}:{key}"
+
+
+def _epoch() -> float:
+    return clock.now().timestamp()
+
+
+def _current() -> State:
+    return cast(State, current_app.extensions["sesame"]["state"])
+
+
+# The short-lived state of the provider that answers now.
+state = cast(State, LocalProxy(_current))

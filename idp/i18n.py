@@ -1,0 +1,90 @@
+"""Which language a page speaks, and how its texts and moments are written; texts are catalogue ids such as `u01.title`."""
+
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Any
+
+from babel import Locale
+from babel.dates import format_date, format_time, get_timezone
+from babel.core import UnknownLocaleError
+from flask import Flask, has_request_context, request
+from flask_babel import Babel, force_locale, get_locale, gettext
+
+from idp.settings import settings
+
+__all__ = ["LANGUAGE_COOKIE", "_", "choose_locale", "clock_time", "current_locale", "day", "force_locale", "init_i18n"]
+
+LANGUAGE_COOKIE = "lang"
+# Languages written from right to left, once their catalogues come.
+RIGHT_TO_LEFT = frozenset({"ar", "fa", "he", "ps"})
+
+
+def _(text_id: str, **values: Any) -> str:
+    """Return the text of ``text_id`` in the language of this request."""
+    return str(gettext(text_id, **values))
+
+
+def current_locale() -> str:
+    """Return the language of this request."""
+    locale = get_locale()
+    return str(locale.language) if locale else settings.locales[0]
+
+
+def choose_locale(ui_locales: str | None, cookie: str | None, accept_language: str | None) -> str:
+    """Return the first language that we speak: asked for by the service, chosen before, set in the browser, French."""
+    asked = [*(ui_locales or "").split()[:20], cookie or "", *_accepted(accept_language)]
+    return next((found for tag in asked if (found := _spoken(tag))), settings.locales[0])
+
+
+def clock_time(moment: datetime) -> str:
+    """Return the time of day on the wall clock of the service: « 14 h 20 » or "14:20"."""
+    local = moment.astimezone(get_timezone(settings.time_zone))
+    pattern = "H 'h' mm" if current_locale() == "fr" else "HH:mm"
+    return str(format_time(local, pattern, locale=current_locale()))
+
+
+def day(moment: datetime) -> str:
+    """Return the day in words."""
+    local = moment.astimezone(get_timezone(settings.time_zone))
+    return str(format_date(local, "long", locale=current_locale()))
+
+
+def languages() -> Iterable[tuple[str, str]]:
+    """Return the languages offered, each with its own name for itself."""
+    return [(tag, (Locale.parse(tag).get_language_name(tag) or tag).capitalize()) for tag in settings.locales]
+
+
+def init_i18n(app: Flask) -> None:
+    """Let Flask-Babel choose as `choose_locale` does and give the templates what they need."""
+    Babel(app, locale_selector=_select, default_locale=app.extensions["sesame"]["settings"].locales[0],
+          default_translation_directories="translations")
+    app.jinja_env.globals["_"] = _
+    app.jinja_env.filters["clock_time"] = clock_time
+    app.jinja_env.filters["day"] = day
+
+
+def _select() -> str:
+    if not has_request_context():
+        return settings.locales[0]
+    cookie = request.cookies.get("__Host-" + LANGUAGE_COOKIE if settings.has_tls else LANGUAGE_COOKIE)
+    return choose_locale(request.values.get("ui_locales"), cookie, request.headers.get("Accept-Language"))
+
+
+def _spoken(tag: str) -> str | None:
+    try:
+        language = Locale.parse(tag.strip().replace("_", "-"), sep="-").language if len(tag) <= 35 else ""
+    except (ValueError, UnknownLocaleError):
+        return None
+    return language if language in settings.locales else None
+
+
+def _accepted(header: str | None) -> list[str]:
+    """Return the tags of an Accept-Language header, wanted most first; rubbish is passed over."""
+    weighed = []
+    for part in (header or "")[:500].split(",")[:20]:
+        tag, _sep, quality = part.partition(";q=")
+        try:
+            weighed.append((float(quality or 1), tag.strip()))
+        except ValueError:
+            continue
+    return [tag for _quality, tag in sorted(weighed, key=lambda pair: -pair[0])]

@@ -1,0 +1,23 @@
+"""What we count and time, for Prometheus; labels take few values, never a person's."""
+
+from prometheus_client import Counter, Gauge, Histogram
+
+_STEPS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
+_LONG = (5, 15, 30, 60, 120, 300, 600, 900)
+
+AUTHORIZE = Counter("idp_authorize_total", "Authorization requests", ["outcome"])
+LOGIN_STEP = Counter("idp_login_step_total", "Steps of sign-ins", ["step", "outcome"])
+LOGIN_DURATION = Histogram("idp_login_duration_seconds", "First page to complete sign-in", ["method"], buckets=_LONG)
+PASSWORD = Counter("idp_password_total", "Passwords checked", ["outcome"])
+PASSWORD_HASH = Histogram("idp_password_hash_seconds", "Argon2 with its waiting time", buckets=_STEPS)
+OTP_SEND = Counter("idp_otp_send_total", "Codes handed to the outbox or to a relay", ["channel", "reason", "outcome"])
+OTP_PROVIDER = Histogram("idp_otp_provider_seconds", "Time of a relay to answer", ["channel", "provider"], buckets=_STEPS)
+OTP_AGE_AT_USE = Histogram("idp_otp_age_at_use_seconds", "Age of a code when it was typed", ["channel"], buckets=_LONG)
+OTP_VERIFY = Counter("idp_otp_verify_total", "Codes typed", ["channel", "outcome"])
+PAUSES = Counter("idp_pauses_total", "Pauses begun", ["kind"])
+TOKEN = Counter("idp_token_total", "Token requests", ["grant", "outcome", "error"])
+ERRORS = Counter("idp_errors_total", "Error pages and error answers", ["code"])
+RESUMED = Counter("idp_resumed_logins_total", "Sign-ins taken up again after a closed tab")
+BOUNCED = Counter("idp_bounced_total", "Relying parties that sent a signed-in visitor back at once")
+HTTP = Histogram("idp_http_request_duration_seconds", "Requests", ["route", "code"], buckets=_STEPS)
+OUTBOX_DEPTH = Gauge("idp_outbox_depth", "Messages waiting", ["channel"], multiprocess_mode="livemostrecent")

@@ -1,0 +1,218 @@
+"""The browser session: what one browser has proved so far, under a cookie that changes whenever the level rises.
+
+The session itself is short-lived state, found by the SHA-256 of the cookie. A row per signed-in session is the
+per-account index, so that all sessions of a person can be listed and ended.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+from sqlalchemy import String, select, update
+from sqlalchemy.orm import Mapped, mapped_column
+
+from idp import crypto, entropy
+from idp.db import Base, Moment, db
+from idp.settings import settings
+from idp.state import Space, state
+
+# Renewing the idle end at every request would make every read a write.
+_TOUCH_AFTER = timedelta(seconds=60)
+_KEPT_INTERACTIONS = 12
+_SESSIONS_PER_ACCOUNT = 50
+
+
+@dataclass(frozen=True, slots=True)
+class Proof:
+    """One thing that the visitor has proved, and when: ``pwd``, ``email``, ``sms``, ``passkey``."""
+
+    name: str
+    at: datetime
+
+
+@dataclass(frozen=True)
+class Session:
+    """What one browser has proved; ``account_id`` is set only by a complete sign-in."""
+
+    csrf: str
+    started_at: datetime
+    last_seen_at: datetime
+    ends_at: datetime
+    interactions: tuple[str, ...] = ()
+    account_id: str | None = None
+    sid: str | None = None
+    proofs: tuple[Proof, ...] = ()
+    acr: str | None = None
+    amr: tuple[str, ...] = ()
+    auth_time: datetime | None = None
+    clients: tuple[str, ...] = ()
+
+    def with_interaction(self, interaction_id: str) -> "Session":
+        """Return the session holding one more interaction; the oldest ones give way."""
+        others = tuple(known for known in self.interactions if known != interaction_id)
+        return replace(self, interactions=(*others, interaction_id)[-_KEPT_INTERACTIONS:])
+
+    def with_client(self, client_id: str) -> "Session":
+        """Return the session knowing one more relying party to sign out of."""
+        return self if client_id in self.clients else replace(self, clients=(*self.clients, client_id))
+
+
+SESSIONS = Space("session", Session)
+
+
+class SessionRecord(Base):
+    """The index of signed-in sessions: durable, so that ending them survives every restart."""
+
+    __tablename__ = "session_records"
+
+    sid: Mapped[str] = mapped_column(String(22), primary_key=True)
+    account_id: Mapped[str] = mapped_column(String(36), index=True)
+    state_key: Mapped[str] = mapped_column(String(64))
+    device_label: Mapped[str] = mapped_column(String(80), default="")
+    acr: Mapped[str] = mapped_column(String(80))
+    created_at: Mapped[datetime] = mapped_column(Moment)
+    ends_at: Mapped[datetime] = mapped_column(Moment, index=True)
+    ended_at: Mapped[datetime | None] = mapped_column(Moment, default=None)
+
+
+def find_session(cookie: str | None, now: datetime) -> Session | None:
+    """Return the living session of ``cookie`` and move its idle end, or ``None``."""
+    if not cookie or len(cookie) > 64:
+        return None
+    key = crypto.fingerprint(cookie)
+    session = state.get(SESSIONS, key)
+    if session is None or now >= session.ends_at:
+        return None
+    if now - session.last_seen_at >= _TOUCH_AFTER:
+        return state.change(SESSIONS, key, lambda old: replace(old, last_seen_at=now), ttl=_idle(session, now)) or session
+    return session
+
+
+def open_session(now: datetime) -> tuple[str, Session]:
+    """Start an anonymous session; return its cookie and itself."""
+    session = Session(
+        csrf=entropy.identifier(),
+        started_at=now,
+        last_seen_at=now,
+        ends_at=now + settings.lifetimes.session_absolute,
+    )
+    return _keep(session, now), session
+
+
+def change_session(cookie: str, fn: Callable[[Session], Session]) -> Session | None:
+    """Replace the session by ``fn`` of it, safely against the browser's other tabs; ``None`` when it has ended."""
+    return state.change(SESSIONS, crypto.fingerprint(cookie), fn)
+
+
+def renew_session(cookie: str, now: datetime) -> tuple[str, Session] | None:
+    """Give the session a new id and kill the old one: a planted cookie is worth nothing after this (AC-21)."""
+    session = state.take(SESSIONS, crypto.fingerprint(cookie))
+    if session is None:
+        return None
+    renewed = replace(session, last_seen_at=now)
+    new_cookie = _keep(renewed, now)
+    if renewed.sid is not None:
+        _point_record(renewed.sid, new_cookie)
+    return new_cookie, renewed
+
+
+def sign_in_session(
+    cookie: str | None,
+    *,
+    account_id: str,
+    proofs: tuple[Proof, ...],
+    acr: str,
+    amr: tuple[str, ...],
+    device_label: str,
+    now: datetime,
+) -> tuple[str, Session]:
+    """Raise the browser to a complete sign-in under a new id; another account's session in it ends.
+
+    The record is added to ``db.session`` and committed by the caller.
+    """
+    old = state.take(SESSIONS, crypto.fingerprint(cookie)) if cookie else None
+    stays = old is not None and old.account_id == account_id
+    if old is not None and old.sid is not None and not stays:
+        _end_record(old.sid, now)
+    session = Session(
+        csrf=entropy.identifier(),
+        started_at=now,
+        last_seen_at=now,
+        ends_at=min(proof.at for proof in proofs) + settings.lifetimes.session_absolute,
+        interactions=old.interactions if old else (),
+        account_id=account_id,
+        sid=(old.sid if stays and old else None) or entropy.identifier(),
+        proofs=proofs,
+        acr=acr,
+        amr=amr,
+        auth_time=max(proof.at for proof in proofs),
+        clients=old.clients if stays and old else (),
+    )
+    new_cookie = _keep(session, now)
+    _write_record(session, new_cookie, device_label, now)
+    return new_cookie, session
+
+
+def end_session(cookie: str, now: datetime) -> Session | None:
+    """End the session of ``cookie``; return it as it last was. The caller commits."""
+    session = state.take(SESSIONS, crypto.fingerprint(cookie))
+    if session is not None and session.sid is not None:
+        _end_record(session.sid, now)
+    return session
+
+
+def end_sessions_of(account_id: str, now: datetime, *, except_sid: str | None = None) -> int:
+    """End every session of a person, as after a change of password; return how many. The caller commits."""
+    records = _living_records(account_id, now)
+    ended = [record for record in records if record.sid != except_sid]
+    for record in ended:
+        state.store.delete(f"{SESSIONS.name}:{record.state_key}")
+        record.ended_at = now
+    return len(ended)
+
+
+def _keep(session: Session, now: datetime) -> str:
+    cookie = entropy.token()
+    state.put(SESSIONS, crypto.fingerprint(cookie), session, ttl=_idle(session, now))
+    return cookie
+
+
+def _idle(session: Session, now: datetime) -> timedelta:
+    # Nobody is signed in yet: the session lives as long as the interactions that it holds.
+    idle = settings.lifetimes.session_idle if session.account_id else settings.lifetimes.interaction
+    return max(min(idle, session.ends_at - now), timedelta(seconds=1))
+
+
+def _living_records(account_id: str, now: datetime) -> list[SessionRecord]:
+    query = select(SessionRecord).where(
+        SessionRecord.account_id == account_id, SessionRecord.ended_at.is_(None), SessionRecord.ends_at > now
+    )
+    return list(db.session.scalars(query.order_by(SessionRecord.created_at)))
+
+
+def _write_record(session: Session, cookie: str, device_label: str, now: datetime) -> None:
+    assert session.sid and session.account_id and session.acr  # noqa: S101 - for the type checker; set just above
+    record = db.session.get(SessionRecord, session.sid)
+    if record is None:
+        living = _living_records(session.account_id, now)
+        for oldest in living[: max(0, len(living) - _SESSIONS_PER_ACCOUNT + 1)]:
+            state.store.delete(f"{SESSIONS.name}:{oldest.state_key}")
+            oldest.ended_at = now
+        record = SessionRecord(sid=session.sid, account_id=session.account_id, created_at=now)
+        db.session.add(record)
+    record.state_key = crypto.fingerprint(cookie)
+    record.acr = session.acr
+    record.ends_at = session.ends_at
+    record.device_label = device_label[:80]
+
+
+def _point_record(sid: str, cookie: str) -> None:
+    db.session.execute(
+        update(SessionRecord).where(SessionRecord.sid == sid).values(state_key=crypto.fingerprint(cookie))
+    )
+
+
+def _end_record(sid: str, now: datetime) -> None:
+    db.session.execute(
+        update(SessionRecord).where(SessionRecord.sid == sid, SessionRecord.ended_at.is_(None)).values(ended_at=now)
+    )

@@ -67,7 +67,7 @@ def _select() -> str:
     if not has_request_context():
         return settings.locales[0]
     cookie = request.cookies.get("__Host-" + LANGUAGE_COOKIE if settings.has_tls else LANGUAGE_COOKIE)
-    return choose_locale(request.values.get("ui_locales"), cookie, request.headers.get("Accept-Language"))
+    return choose_locale(request.args.get("ui_locales"), cookie, request.headers.get("Accept-Language"))
 
 
 def _spoken(tag: str) -> str | None:

@@ -1,0 +1,37 @@
+"""Sésame, an OpenID Connect provider: `create_app` puts its parts together, `Sesame` mounts them in another app."""
+
+from flask import Flask
+
+from idp.settings import Settings, load_settings
+
+__version__ = "0.1.0"
+
+
+class Sesame:
+    """The provider as an extension: ``Sesame(app)`` mounts the same blueprints in an existing Flask application."""
+
+    def __init__(self, app: Flask | None = None, settings: Settings | None = None) -> None:
+        if app is not None:
+            self.init_app(app, settings)
+
+    def init_app(self, app: Flask, settings: Settings | None = None) -> None:
+        """Mount the provider in ``app``; without ``settings`` they are read from the environment."""
+        from idp import db, i18n, logs, state, web  # noqa: PLC0415
+        from idp.assembly import blueprints, open_store  # noqa: PLC0415
+
+        settings = settings or load_settings()
+        app.extensions["sesame"] = {"settings": settings}
+        logs.configure_logs(settings.log_level)
+        db.init_db(app, settings.database_url.get_secret_value(), settings.database_pool)
+        app.extensions["sesame"]["state"] = state.State(open_store(settings))
+        i18n.init_i18n(app)
+        web.init_web(app)
+        for blueprint in blueprints():
+            app.register_blueprint(blueprint)
+
+
+def create_app(settings: Settings | None = None) -> Flask:
+    """Return the provider as an application of its own."""
+    app = Flask(__name__)
+    Sesame(app, settings)
+    return app

@@ -1,0 +1,98 @@
+"""What every request must satisfy and every answer carries: host, transport, size, encoding, security headers."""
+
+from urllib.parse import unquote_to_bytes, urlsplit
+
+from flask import Flask, Response, g, redirect, request
+from werkzeug.exceptions import BadRequest, MisdirectedRequest, RequestURITooLarge
+from werkzeug.wrappers import Response as BaseResponse
+
+from idp import entropy
+from idp.settings import settings
+
+_LONGEST_URL = 32 * 1024
+MAX_BODY = 64 * 1024
+_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+_FIXED = {
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Permissions-Policy": "camera=(), geolocation=(), microphone=(), payment=(), usb=(), "
+    "publickey-credentials-create=(self), publickey-credentials-get=(self), otp-credentials=(self)",
+}
+
+
+def init_guard(app: Flask) -> None:
+    """Check each request before any view, and complete each answer after it."""
+    app.config.update(MAX_CONTENT_LENGTH=MAX_BODY, MAX_FORM_MEMORY_SIZE=MAX_BODY, MAX_FORM_PARTS=200)
+    app.before_request(_check_request)
+    app.after_request(_complete)
+
+
+def nonce() -> str:
+    """Return this answer's nonce for its scripts."""
+    if "nonce" not in g:
+        g.nonce = entropy.identifier()
+    return str(g.nonce)
+
+
+def allow_form_target(url: str) -> None:
+    """Let forms of this page lead to ``url``'s origin: browsers apply `form-action` to the redirects that follow too."""
+    parts = urlsplit(url)
+    web = parts.scheme in {"http", "https"}
+    g.form_target = f"{parts.scheme}://{parts.netloc}" if web else f"{parts.scheme}:"
+
+
+def _check_request() -> BaseResponse | None:
+    if request.method not in _METHODS:
+        return Response(status=405, headers={"Allow": "GET, HEAD, POST, OPTIONS"})
+    if len(request.full_path) > _LONGEST_URL:
+        raise RequestURITooLarge
+    if not _is_text(request.environ.get("QUERY_STRING", "")) or not _is_text(request.path):
+        raise BadRequest("badly encoded")
+    if request.path.startswith("/healthz/"):
+        return None
+    # Our own links and documents use the issuer only; a foreign Host is somebody's trick (AC-155).
+    if request.host not in {urlsplit(settings.issuer).netloc, *settings.allowed_hosts}:
+        raise MisdirectedRequest
+    if settings.has_tls and not request.is_secure:
+        if request.method in {"GET", "HEAD"}:
+            return redirect(settings.issuer + request.full_path.rstrip("?"), 301)
+        raise BadRequest("plain http")
+    return None
+
+
+def _is_text(raw: str) -> bool:
+    """Tell whether percent-encoded ``raw`` is UTF-8 without NUL (AC-212)."""
+    data = unquote_to_bytes(raw.encode("latin-1", "replace") if "%" in raw else raw.encode("utf-8", "replace"))
+    if b"\0" in data:
+        return False
+    try:
+        data.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def _complete(response: Response) -> Response:
+    headers = response.headers
+    for name, value in _FIXED.items():
+        headers.setdefault(name, value)
+    headers.setdefault("Cache-Control", "no-store")
+    if settings.has_tls:
+        headers.setdefault("Strict-Transport-Security", "max-age=31536000; includeSubDomains")
+    if response.mimetype == "text/html":
+        headers.setdefault("Content-Security-Policy", _policy())
+        headers.setdefault("Vary", "Cookie, Accept-Language")
+    else:
+        headers.setdefault("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'")
+    return response
+
+
+def _policy() -> str:
+    script = f"'nonce-{g.nonce}'" if "nonce" in g else "'none'"
+    target = f" {g.form_target}" if "form_target" in g else ""
+    return (
+        f"default-src 'none'; script-src {script}; style-src 'self'; img-src 'self'; connect-src 'self'; "
+        f"form-action 'self'{target}; frame-ancestors 'none'; base-uri 'none'"
+    )

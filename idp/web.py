@@ -1,0 +1,296 @@
+"""Flask's side of every page: the session cookie, the common context, error pages with a spoken reference."""
+
+import time
+from collections.abc import Callable
+from datetime import datetime
+from ipaddress import ip_address, ip_network
+from typing import Any, cast
+
+from flask import Flask, Response, g, make_response, render_template, request, url_for
+from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+from werkzeug.exceptions import HTTPException
+from werkzeug.middleware.proxy_fix import ProxyFix
+
+from idp import audit, clock, csrf, entropy, i18n, logs, metrics, session
+from idp.csrf import StaleForm
+from idp.db import db
+from idp.guard import allow_form_target, init_guard, nonce
+from idp.session import Proof, Session
+from idp.settings import settings
+from idp.state import StateDown
+
+__all__ = [
+    "PageError", "StaleForm", "allow_form_target", "change_session", "check_csrf", "client_address", "csrf_token", "current_session",
+    "device_cookie", "end_current_session", "ensure_session", "init_web", "page", "renew_session", "set_device_cookie", "sign_in_session",
+]  # fmt: skip
+
+SESSION_COOKIE = "sid"
+DEVICE_COOKIE = "device"
+log = logs.get_logger()
+
+# What werkzeug's errors are called on our pages; the rest is `bad_request`.
+_PAGES = {404: "not_found", 405: "not_found", 413: "too_large", 414: "too_large", 421: "bad_request", 500: "server", 503: "unavailable"}
+
+
+class PageError(Exception):
+    """The visitor cannot go on here; ``kind`` names the page in ``errors/``, ``detail`` goes to the log only."""
+
+    def __init__(self, kind: str, status: int, detail: str, **context: Any) -> None:
+        super().__init__(detail)
+        self.kind = kind
+        self.status = status
+        self.detail = detail
+        self.context = context
+
+
+def init_web(app: Flask) -> None:
+    """Give ``app`` its error pages, cookies, headers and request log."""
+    hops = app.extensions["sesame"]["settings"].trusted_hops
+    if hops:
+        app.wsgi_app = ProxyFix(app.wsgi_app, x_for=hops, x_proto=hops, x_host=hops)  # type: ignore[method-assign]
+    # Registered first, runs last: it sees the final answer.
+    app.after_request(_finish)
+    init_guard(app)
+    app.before_request(_begin)
+    app.context_processor(_common_context)
+    app.register_error_handler(PageError, _page_error)
+    app.register_error_handler(StaleForm, _stale_form)
+    app.register_error_handler(HTTPException, _http_error)
+    for fault in (StateDown, OperationalError, PoolTimeout, DBAPIError):
+        app.register_error_handler(fault, _store_down)
+    app.register_error_handler(Exception, _unexpected)
+
+
+# -- the browser session -------------------------------------------------------------------------------------------
+
+
+def current_session() -> Session | None:
+    """Return the session of this browser, or ``None``; the store is asked once per request."""
+    if "session" not in g:
+        g.session_id = request.cookies.get(cookie_name(SESSION_COOKIE))
+        g.session = session.find_session(g.session_id, clock.now())
+    return cast(Session | None, g.session)
+
+
+def ensure_session() -> Session:
+    """Return the session of this browser, opening an anonymous one if it has none."""
+    known = current_session()
+    return known if known is not None else _hold(*session.open_session(clock.now()))
+
+
+def change_session(fn: Callable[[Session], Session]) -> Session:
+    """Replace this browser's session by ``fn`` of it; raises `PageError` when it ended meanwhile."""
+    ensure_session()
+    changed = session.change_session(g.session_id, fn)
+    if changed is None:
+        raise PageError("expired", 400, "session ended during the request")
+    g.session = changed
+    return changed
+
+
+def renew_session() -> Session:
+    """Give this browser's session a new id; raises `PageError` when a rival request did so first."""
+    ensure_session()
+    renewed = session.renew_session(g.session_id, clock.now())
+    if renewed is None:
+        raise PageError("expired", 400, "session ended during the request")
+    return _hold(*renewed)
+
+
+def sign_in_session(
+    *, account_id: str, proofs: tuple[Proof, ...], acr: str, amr: tuple[str, ...], now: datetime, device_label: str = ""
+) -> Session:
+    """Raise this browser to a complete sign-in under a new id; the caller commits."""
+    current_session()
+    return _hold(
+        *session.sign_in_session(
+            g.session_id, account_id=account_id, proofs=proofs, acr=acr, amr=amr, device_label=device_label, now=now
+        )
+    )
+
+
+def end_current_session() -> Session | None:
+    """End this browser's session and take its cookie back; the caller commits."""
+    if current_session() is None:
+        return None
+    ended = session.end_session(g.session_id, clock.now())
+    g.session = None
+    g.session_id = None
+    g.new_session_id = ""
+    return ended
+
+
+def _hold(cookie: str, held: Session) -> Session:
+    g.session_id = g.new_session_id = cookie
+    g.session = held
+    return held
+
+
+def cookie_name(name: str) -> str:
+    """Return the cookie's full name: `__Host-` wherever the issuer is https (R19)."""
+    return f"__Host-{name}" if settings.has_tls else name
+
+
+def device_cookie() -> str | None:
+    """Return this browser's recognised-device cookie, if it has one of a sane size."""
+    value = request.cookies.get(cookie_name(DEVICE_COOKIE))
+    return value if value and len(value) <= 500 else None
+
+
+def set_device_cookie(value: str) -> None:
+    """Give this browser its recognised-device cookie."""
+    g.new_device_cookie = value
+
+
+def csrf_token(scope: str) -> str:
+    """Return the token that a form of ``scope`` must carry."""
+    return csrf.token_of(current_session(), scope)
+
+
+def check_csrf(scope: str) -> None:
+    """Raise `StaleForm` unless this POST came from our own page of ``scope``."""
+    csrf.check_token(current_session(), scope)
+
+
+def client_address() -> str:
+    """Return the peer's IPv4 address or IPv6 /64, the unit in which addresses are throttled; ``unknown`` if odd."""
+    try:
+        address = ip_address((request.remote_addr or "").split("%")[0])
+    except ValueError:
+        return "unknown"
+    return str(address) if address.version == 4 else str(ip_network((address, 64), strict=False))
+
+
+# -- pages ---------------------------------------------------------------------------------------------------------
+
+
+def reference() -> str:
+    """Return the spoken reference of this request, the interaction's once that is known."""
+    if "reference" not in g:
+        g.reference = entropy.reference()
+    return str(g.reference)
+
+
+def set_reference(value: str) -> None:
+    """Let this request go under the reference of its interaction."""
+    g.reference = value
+
+
+def page(template: str, status: int = 200, **context: Any) -> Response:
+    """Render a page with the common context."""
+    return make_response(render_template(template, **context), status)
+
+
+def _common_context() -> dict[str, Any]:
+    return {
+        "reference": reference(),
+        "nonce": nonce(),
+        "locale": i18n.current_locale(),
+        "locales": list(i18n.languages()),
+        "direction": "rtl" if i18n.current_locale() in i18n.RIGHT_TO_LEFT else "ltr",
+        "site_name": settings.site_name,
+        "site_address": settings.site_address,
+        "service": g.get("service"),
+        "csrf": csrf_token,
+        "static_url": lambda name: url_for("static", filename=name),
+    }
+
+
+def _begin() -> None:
+    g.started = time.perf_counter()
+
+
+def _finish(response: Response) -> Response:
+    """Write the audit events, then the cookies, then one line of log."""
+    try:
+        audit.flush()
+    except DBAPIError as fault:
+        # An act that leaves no trace does not happen: no cookie, no answer.
+        db.session.rollback()
+        log.error("audit-unwritable", exc_info=fault)
+        return _machine_error(503) if _for_machines() else make_response("", 503)
+    if response.status_code < 500:
+        _set_cookies(response)
+    route = request.url_rule.rule if request.url_rule else "-"
+    took = time.perf_counter() - g.get("started", time.perf_counter())
+    metrics.HTTP.labels(route, str(response.status_code)).observe(took)
+    log.info("request", method=request.method, route=route, status=response.status_code, ms=round(took * 1000, 1),
+             reference=g.get("reference"))
+    return response
+
+
+def _set_cookies(response: Response) -> None:
+    secure = settings.has_tls
+    if "new_session_id" in g:
+        if g.new_session_id:
+            response.set_cookie(cookie_name(SESSION_COOKIE), g.new_session_id, secure=secure, httponly=True, samesite="Lax", path="/")
+        else:
+            response.delete_cookie(cookie_name(SESSION_COOKIE), secure=secure, httponly=True, samesite="Lax", path="/")
+    if "new_device_cookie" in g:
+        response.set_cookie(cookie_name(DEVICE_COOKIE), g.new_device_cookie, max_age=settings.lifetimes.known_device,
+                            secure=secure, httponly=True, samesite="Lax", path="/")
+    asked = request.args.get("ui_locales")
+    if asked and response.mimetype == "text/html" and request.cookies.get(cookie_name(i18n.LANGUAGE_COOKIE)) != i18n.current_locale():
+        response.set_cookie(cookie_name(i18n.LANGUAGE_COOKIE), i18n.current_locale(), max_age=31_536_000,
+                            secure=secure, httponly=True, samesite="Lax", path="/")
+
+
+# -- errors --------------------------------------------------------------------------------------------------------
+
+
+def _page_error(fault: PageError) -> Response:
+    db.session.rollback()
+    metrics.ERRORS.labels(fault.kind).inc()
+    log.info("page-error", kind=fault.kind, status=fault.status, detail=fault.detail, reference=reference())
+    response = page(f"errors/{fault.kind}.html", fault.status, **{"code": fault.kind, "restart_url": None, **fault.context})
+    if fault.status in {429, 503}:
+        response.headers.setdefault("Retry-After", "30")
+    return response
+
+
+def _stale_form(fault: StaleForm) -> Response:
+    return _page_error(PageError("stale_form", 403, str(fault), restart_url=request.path))
+
+
+def _http_error(fault: HTTPException) -> Response:
+    status = fault.code or 500
+    if status < 400:
+        return cast(Response, fault.get_response())
+    if _for_machines():
+        return _machine_error(status)
+    answer = _page_error(PageError(_PAGES.get(status, "bad_request"), status, fault.name))
+    if status == 405 and fault.get_response().headers.get("Allow"):
+        answer.headers["Allow"] = fault.get_response().headers["Allow"]
+    return answer
+
+
+def _store_down(fault: Exception) -> Response:
+    """Answer 503 when a store is down: nobody gets in by it."""
+    db.session.rollback()
+    log.error("store-down", error_type=type(fault).__name__, reference=reference())
+    if _for_machines():
+        return _machine_error(503)
+    g.session = None
+    return _page_error(PageError("unavailable", 503, type(fault).__name__))
+
+
+def _unexpected(fault: Exception) -> Response:
+    db.session.rollback()
+    log.error("unexpected", exc_info=fault, reference=reference())
+    if _for_machines():
+        return _machine_error(500)
+    g.setdefault("session", None)
+    return _page_error(PageError("server", 500, type(fault).__name__))
+
+
+def _for_machines() -> bool:
+    return request.blueprint == "protocol" or request.path.startswith("/healthz/")
+
+
+def _machine_error(status: int) -> Response:
+    word = {503: "temporarily_unavailable"}.get(status, "server_error" if status >= 500 else "invalid_request")
+    response = make_response({"error": word}, status)
+    if status == 503:
+        response.headers["Retry-After"] = "5"
+    return response

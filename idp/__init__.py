@@ -2,7 +2,9 @@
 
 from flask import Flask
 
+from idp import assembly, db, i18n, logs, web
 from idp.settings import Settings, load_settings
+from idp.state import State
 
 __version__ = "0.1.0"
 
@@ -16,17 +18,14 @@ class Sesame:
 
     def init_app(self, app: Flask, settings: Settings | None = None) -> None:
         """Mount the provider in ``app``; without ``settings`` they are read from the environment."""
-        from idp import db, i18n, logs, state, web  # noqa: PLC0415
-        from idp.assembly import blueprints, open_store  # noqa: PLC0415
-
         settings = settings or load_settings()
         app.extensions["sesame"] = {"settings": settings}
         logs.configure_logs(settings.log_level)
         db.init_db(app, settings.database_url.get_secret_value(), settings.database_pool)
-        app.extensions["sesame"]["state"] = state.State(open_store(settings))
+        app.extensions["sesame"]["state"] = State(assembly.open_store(settings))
         i18n.init_i18n(app)
         web.init_web(app)
-        for blueprint in blueprints():
+        for blueprint in assembly.blueprints():
             app.register_blueprint(blueprint)
 
 

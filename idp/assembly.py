@@ -1,4 +1,6 @@
-"""The parts of the provider: which blueprints it serves, which models the database holds, which store keeps state."""
+"""The parts of the provider: which blueprints it serves, which store keeps its state."""
+
+from importlib import import_module
 
 from flask import Blueprint
 
@@ -6,6 +8,21 @@ from idp.settings import Settings
 from idp.state import Store
 from idp.state_redis import RedisStore
 from idp.state_sql import SqlStore, sqlite_url
+
+# Everything that answers requests; importing it also makes its tables known.
+PARTS = (
+    "idp.health",
+    "idp.help",
+    "idp.signin.views",
+    "idp.oidc.authorize",
+    "idp.oidc.endpoints",
+    "idp.oidc.logout",
+)
+
+
+def blueprints() -> list[Blueprint]:
+    """Return the blueprint of every part."""
+    return [import_module(part).blueprint for part in PARTS]
 
 
 def open_store(settings: Settings) -> Store:
@@ -15,12 +32,3 @@ def open_store(settings: Settings) -> Store:
         return RedisStore(redis_url)
     url = settings.database_url.get_secret_value()
     return SqlStore(sqlite_url(settings.state_file) if url.startswith("sqlite") else url, pool=settings.database_pool)
-
-
-def blueprints() -> list[Blueprint]:
-    """Import every part that answers requests, and with it every table."""
-    from idp import audit, health, help, session  # noqa: F401, PLC0415
-    from idp.oidc import authorize, endpoints, logout  # noqa: PLC0415
-    from idp.signin import views  # noqa: PLC0415
-
-    return [health.blueprint, help.blueprint, authorize.blueprint, endpoints.blueprint, logout.blueprint, views.blueprint]

@@ -74,8 +74,14 @@ def engine_options(url: str, pool: int) -> dict[str, Any]:
     if url.startswith("sqlite"):
         # Our own BEGIN IMMEDIATE below, not sqlite3's hidden transactions: those lose increments silently.
         return {"connect_args": {"isolation_level": None, "timeout": 5.0, "check_same_thread": False}}
-    return {"pool_size": pool, "max_overflow": 0, "pool_timeout": 2, "pool_pre_ping": True, "pool_recycle": 1800,
-            "connect_args": {"connect_timeout": 3}}
+    return {
+        "pool_size": pool,
+        "max_overflow": 0,
+        "pool_timeout": 2,
+        "pool_pre_ping": True,
+        "pool_recycle": 1800,
+        "connect_args": {"connect_timeout": 3},
+    }
 
 
 def prepare_engine(engine: Engine, *, begin: bool = True) -> None:

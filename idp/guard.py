@@ -37,7 +37,7 @@ def nonce() -> str:
 
 
 def allow_form_target(url: str) -> None:
-    """Let forms of this page lead to ``url``'s origin: browsers apply `form-action` to the redirects that follow too."""
+    """Let this page's forms lead to ``url``'s origin: browsers apply `form-action` to redirects that follow."""
     parts = urlsplit(url)
     web = parts.scheme in {"http", "https"}
     g.form_target = f"{parts.scheme}://{parts.netloc}" if web else f"{parts.scheme}:"

@@ -1,4 +1,4 @@
-"""Which language a page speaks, and how its texts and moments are written; texts are catalogue ids such as `u01.title`."""
+"""Which language a page speaks, and how its texts and moments are written; texts have ids such as `u01.title`."""
 
 from collections.abc import Iterable
 from datetime import datetime
@@ -56,8 +56,12 @@ def languages() -> Iterable[tuple[str, str]]:
 
 def init_i18n(app: Flask) -> None:
     """Let Flask-Babel choose as `choose_locale` does and give the templates what they need."""
-    Babel(app, locale_selector=_select, default_locale=app.extensions["sesame"]["settings"].locales[0],
-          default_translation_directories="translations")
+    Babel(
+        app,
+        locale_selector=_select,
+        default_locale=app.extensions["sesame"]["settings"].locales[0],
+        default_translation_directories="translations",
+    )
     app.jinja_env.globals["_"] = _
     app.jinja_env.filters["clock_time"] = clock_time
     app.jinja_env.filters["day"] = day

@@ -10,11 +10,17 @@ import structlog
 
 _LONGEST = 500
 _FORBIDDEN = re.compile(
-    r"nir|passw|secret|token|assertion|authorization|cookie|e_?mail|mobile|phone|address$|verifier|^code$|^otp|^csrf", re.I
+    r"nir|passw|secret|token|assertion|authorization|cookie|e_?mail|mobile|phone|address$|verifier|^code$|^otp|^csrf",
+    re.I,
 )
 _SHAPES = (
     # A NIR of 13 or 15 characters, with or without spaces.
-    (re.compile(r"(?<![\w-])[1-8](?:[\s.\u00a0-]?\d){4}(?:[\s.\u00a0-]?[\dABab]){2}(?:[\s.\u00a0-]?\d){6,8}(?![\w-])"), "[nir]"),
+    (
+        re.compile(
+            r"(?<![\w-])[1-8](?:[\s.\u00a0-]?\d){4}(?:[\s.\u00a0-]?[\dABab]){2}(?:[\s.\u00a0-]?\d){6,8}(?![\w-])"
+        ),
+        "[nir]",
+    ),
     (re.compile(r"[\w.+-]+@[\w-]+\.[\w.]+"), "[e-mail]"),
     (re.compile(r"(?<![\w-])(?:\+33|0033|0)[1-9](?:[\s.-]?\d\d){4}(?![\w-])"), "[phone]"),
     (re.compile(r"eyJ[\w-]+\.[\w-]+(?:\.[\w-]*)*"), "[jwt]"),

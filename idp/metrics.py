@@ -11,7 +11,9 @@ LOGIN_DURATION = Histogram("idp_login_duration_seconds", "First page to complete
 PASSWORD = Counter("idp_password_total", "Passwords checked", ["outcome"])
 PASSWORD_HASH = Histogram("idp_password_hash_seconds", "Argon2 with its waiting time", buckets=_STEPS)
 OTP_SEND = Counter("idp_otp_send_total", "Codes handed to the outbox or to a relay", ["channel", "reason", "outcome"])
-OTP_PROVIDER = Histogram("idp_otp_provider_seconds", "Time of a relay to answer", ["channel", "provider"], buckets=_STEPS)
+OTP_PROVIDER = Histogram(
+    "idp_otp_provider_seconds", "Time of a relay to answer", ["channel", "provider"], buckets=_STEPS
+)
 OTP_AGE_AT_USE = Histogram("idp_otp_age_at_use_seconds", "Age of a code when it was typed", ["channel"], buckets=_LONG)
 OTP_VERIFY = Counter("idp_otp_verify_total", "Codes typed", ["channel", "outcome"])
 PAUSES = Counter("idp_pauses_total", "Pauses begun", ["kind"])

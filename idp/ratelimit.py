@@ -35,7 +35,7 @@ HAPPENED = Space("happened", Happened)
 
 
 def spend(name: str, key: str, *, windows: Sequence[Window], now: datetime) -> Spend:
-    """Let it happen once more and remember that, or say when it may: never more than a window allows, even in a race."""
+    """Let it happen once more and remember that, or say when it may; a race never gains one more."""
     longest = max(window.per for window in windows)
     full = f"{name}:{key}"
     verdict = Spend(allowed=True, left=0)

@@ -84,7 +84,9 @@ def find_session(cookie: str | None, now: datetime) -> Session | None:
     if session is None or now >= session.ends_at:
         return None
     if now - session.last_seen_at >= _TOUCH_AFTER:
-        return state.change(SESSIONS, key, lambda old: replace(old, last_seen_at=now), ttl=_idle(session, now)) or session
+        return (
+            state.change(SESSIONS, key, lambda old: replace(old, last_seen_at=now), ttl=_idle(session, now)) or session
+        )
     return session
 
 
@@ -191,7 +193,8 @@ def _living_records(account_id: str, now: datetime) -> list[SessionRecord]:
 
 
 def _write_record(session: Session, cookie: str, device_label: str, now: datetime) -> None:
-    assert session.sid and session.account_id and session.acr  # noqa: S101 - for the type checker; set just above
+    if session.sid is None or session.account_id is None or session.acr is None:
+        raise ValueError("only a complete sign-in has a record")
     record = db.session.get(SessionRecord, session.sid)
     if record is None:
         living = _living_records(session.account_id, now)

@@ -81,7 +81,8 @@ class SmtpSettings(Section):
     """Who mails the codes, and as whom."""
 
     relays: tuple[SecretStr, ...] = Field(
-        default=(), description="further relays after `smtp_url`, tried in turn: smtp:// (loopback only), smtp+starttls://, smtps://"
+        default=(),
+        description="after `smtp_url`, tried in turn: smtp:// (loopback only), smtp+starttls://, smtps://",
     )
     sender_name: str = "Caf – Connexion"
     sender_address: str = "ne-pas-repondre@connexion.example.fr"
@@ -193,8 +194,12 @@ class Settings(Section):
     time_zone: str = "Europe/Paris"
     site_name: str = "Mon Compte"
     site_address: str = Field(default="caf.fr", description="the address that people are told to type themselves")
-    remember_device: bool = Field(default=False, description="reserved: a recognised device never skips the second step (R7)")
-    trusted_hops: int = Field(default=0, ge=0, le=5, description="reverse proxies whose X-Forwarded-* headers are believed")
+    remember_device: bool = Field(
+        default=False, description="reserved: a recognised device never skips the second step (R7)"
+    )
+    trusted_hops: int = Field(
+        default=0, ge=0, le=5, description="reverse proxies whose X-Forwarded-* are believed"
+    )
     allowed_hosts: tuple[str, ...] = Field(default=(), description="Host values answered; the issuer's own always is")
     metrics_port: int = Field(default=0, ge=0, le=65_535, description="0: no metrics listener")
     log_level: Literal["debug", "info", "warning", "error"] = "info"
@@ -241,7 +246,7 @@ def load_settings(environ: Mapping[str, str] | None = None, config: Path | None 
     """Read the configuration once, or raise `SettingsFault` with everything that is wrong in it."""
     environ = os.environ if environ is None else environ
     faults: list[str] = []
-    tree = _read_toml(config or Path(environ.get("IDP_CONFIG", "config/sesame.toml")), "IDP_CONFIG" in environ or bool(config), faults)
+XX
     for name, value in environ.items():
         if name.startswith(PREFIX) and name not in NOT_SETTINGS:
             _overlay(tree, name, value, faults)
@@ -249,7 +254,8 @@ def load_settings(environ: Mapping[str, str] | None = None, config: Path | None 
         settings = Settings.model_validate(_with_durations(Settings, tree))
     except ValidationError as fault:
         # Never `input`: it may be a secret.
-        faults += [f"{'.'.join(map(str, e['loc'])) or 'settings'}: {e['msg']}" for e in fault.errors(include_input=False)]
+        errors = fault.errors(include_input=False)
+        faults += [f"{'.'.join(map(str, error['loc'])) or 'settings'}: {error['msg']}" for error in errors]
         raise SettingsFault(faults) from None
     if faults:
         raise SettingsFault(faults)

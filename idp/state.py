@@ -8,10 +8,10 @@ gets in by it.
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Generic, Protocol, TypeVar, cast
+from typing import Any, Generic, Protocol, TypeVar, cast
 
 from flask import current_app
 from pydantic import TypeAdapter
@@ -47,7 +47,7 @@ class Space(Generic[T]):
 
 
 @functools.cache
-def _adapter(kind: type[T]) -> TypeAdapter[T]:
+def _adapter(kind: Hashable) -> TypeAdapter[Any]:
     return TypeAdapter(kind)
 
 
@@ -105,7 +105,9 @@ class State:
         now = _epoch()
         return self.store.add(_key(space, key), Stored(space.encode(value), now + ttl.total_seconds()), now)
 
-    def change(self, space: Space[T], key: str, fn: Callable[[T], T | None], *, ttl: timedelta | None = None) -> T | None:
+    def change(
+        self, space: Space[T], key: str, fn: Callable[[T], T | None], *, ttl: timedelta | None = None
+    ) -> T | None:
         """Replace the living value by ``fn`` of it, by compare-and-set; without ``ttl`` its end stays where it is.
 
         ``fn`` may run several times; it returns ``None`` to leave the value alone. Returns the new value when this

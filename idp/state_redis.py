@@ -22,17 +22,22 @@ local function living(raw, now)
   return string.sub(raw, space + 1)
 end
 """
-_ADD = _LIVING + """
+_ADD = (
+    _LIVING
+    + """
 if living(redis.call('GET', KEYS[1]), ARGV[1]) then return 0 end
 redis.call('SET', KEYS[1], ARGV[2], 'PX', ARGV[3])
 return 1
 """
+)
 _SWAP = """
 if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
 redis.call('SET', KEYS[1], ARGV[2], 'PX', ARGV[3])
 return 1
 """
-_BUMP = _LIVING + """
+_BUMP = (
+    _LIVING
+    + """
 local n = living(redis.call('GET', KEYS[1]), ARGV[1])
 if n then
   local raw = redis.call('GET', KEYS[1])
@@ -43,6 +48,7 @@ end
 redis.call('SET', KEYS[1], ARGV[2] .. ' 1', 'PX', ARGV[3])
 return 1
 """
+)
 
 
 class RedisStore:

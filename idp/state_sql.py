@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Connection, bindparam, create_engine, text
-from sqlalchemy.exc import DBAPIError, TimeoutError
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from idp.db import engine_options, prepare_engine
 from idp.state import StateDown, Stored
@@ -42,9 +43,7 @@ _BUMP = text(
 )
 _COUNT = text("SELECT n FROM state_entries WHERE key = :key AND expires > :now")
 _DELETE = text("DELETE FROM state_entries WHERE key = :key")
-_PURGE = text(
-    "DELETE FROM state_entries WHERE key IN (SELECT key FROM state_entries WHERE expires <= :now LIMIT 1000)"
-)
+_PURGE = text("DELETE FROM state_entries WHERE key IN (SELECT key FROM state_entries WHERE expires <= :now LIMIT 1000)")
 
 
 class SqlStore:
@@ -112,7 +111,7 @@ class SqlStore:
         try:
             with self._engine.connect() as connection:
                 yield connection
-        except (DBAPIError, TimeoutError) as fault:
+        except (DBAPIError, PoolTimeout) as fault:
             raise StateDown(type(fault).__name__) from fault
 
 

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable
-from datetime import datetime
+from datetime import datetime, timedelta
 from ipaddress import ip_address, ip_network
 from typing import Any, cast
 
@@ -21,16 +21,37 @@ from idp.settings import settings
 from idp.state import StateDown
 
 __all__ = [
-    "PageError", "StaleForm", "allow_form_target", "change_session", "check_csrf", "client_address", "csrf_token", "current_session",
-    "device_cookie", "end_current_session", "ensure_session", "init_web", "page", "renew_session", "set_device_cookie", "sign_in_session",
-]  # fmt: skip
+    "PageError",
+    "StaleForm",
+    "allow_form_target",
+    "change_session",
+    "check_csrf",
+    "client_address",
+    "csrf_token",
+    "current_session",
+    "device_cookie",
+    "end_current_session",
+    "ensure_session",
+    "init_web",
+    "page",
+    "renew_session",
+    "set_device_cookie",
+    "sign_in_session",
+]
 
 SESSION_COOKIE = "sid"
 DEVICE_COOKIE = "device"
 log = logs.get_logger()
 
 # What werkzeug's errors are called on our pages; the rest is `bad_request`.
-_PAGES = {404: "not_found", 405: "not_found", 413: "too_large", 414: "too_large", 421: "bad_request", 500: "server", 503: "unavailable"}
+_PAGES = {
+    404: "not_found",
+    405: "not_found",
+    413: "too_large",
+    414: "too_large",
+    500: "server",
+    503: "unavailable",
+}
 
 
 class PageError(Exception):
@@ -215,25 +236,32 @@ def _finish(response: Response) -> Response:
     route = request.url_rule.rule if request.url_rule else "-"
     took = time.perf_counter() - g.get("started", time.perf_counter())
     metrics.HTTP.labels(route, str(response.status_code)).observe(took)
-    log.info("request", method=request.method, route=route, status=response.status_code, ms=round(took * 1000, 1),
-             reference=g.get("reference"))
+    log.info(
+        "request",
+        method=request.method,
+        route=route,
+        status=response.status_code,
+        ms=round(took * 1000, 1),
+        reference=g.get("reference"),
+    )
     return response
 
 
 def _set_cookies(response: Response) -> None:
-    secure = settings.has_tls
     if "new_session_id" in g:
-        if g.new_session_id:
-            response.set_cookie(cookie_name(SESSION_COOKIE), g.new_session_id, secure=secure, httponly=True, samesite="Lax", path="/")
-        else:
-            response.delete_cookie(cookie_name(SESSION_COOKIE), secure=secure, httponly=True, samesite="Lax", path="/")
+        _set_cookie(response, SESSION_COOKIE, g.new_session_id, None if g.new_session_id else timedelta())
     if "new_device_cookie" in g:
-        response.set_cookie(cookie_name(DEVICE_COOKIE), g.new_device_cookie, max_age=settings.lifetimes.known_device,
-                            secure=secure, httponly=True, samesite="Lax", path="/")
-    asked = request.args.get("ui_locales")
-    if asked and response.mimetype == "text/html" and request.cookies.get(cookie_name(i18n.LANGUAGE_COOKIE)) != i18n.current_locale():
-        response.set_cookie(cookie_name(i18n.LANGUAGE_COOKIE), i18n.current_locale(), max_age=31_536_000,
-                            secure=secure, httponly=True, samesite="Lax", path="/")
+        _set_cookie(response, DEVICE_COOKIE, g.new_device_cookie, settings.lifetimes.known_device)
+    language = i18n.current_locale()
+    chosen = "ui_locales" in request.args and response.mimetype == "text/html"
+    if chosen and request.cookies.get(cookie_name(i18n.LANGUAGE_COOKIE)) != language:
+        _set_cookie(response, i18n.LANGUAGE_COOKIE, language, timedelta(days=365))
+
+
+def _set_cookie(response: Response, name: str, value: str, max_age: timedelta | None) -> None:
+    response.set_cookie(
+        cookie_name(name), value, max_age, secure=settings.has_tls, httponly=True, samesite="Lax", path="/"
+    )
 
 
 # -- errors --------------------------------------------------------------------------------------------------------
@@ -243,7 +271,9 @@ def _page_error(fault: PageError) -> Response:
     db.session.rollback()
     metrics.ERRORS.labels(fault.kind).inc()
     log.info("page-error", kind=fault.kind, status=fault.status, detail=fault.detail, reference=reference())
-    response = page(f"errors/{fault.kind}.html", fault.status, **{"code": fault.kind, "restart_url": None, **fault.context})
+    response = page(
+        f"errors/{fault.kind}.html", fault.status, **{"code": fault.kind, "restart_url": None, **fault.context}
+    )
     if fault.status in {429, 503}:
         response.headers.setdefault("Retry-After", "30")
     return response

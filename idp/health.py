@@ -1,0 +1,29 @@
+"""What a load balancer may know: whether this process lives, and whether it can answer sign-ins."""
+
+from flask import Blueprint, Response, jsonify
+from sqlalchemy import text
+from sqlalchemy.exc import SQLAlchemyError
+
+from idp.db import db
+from idp.state import StateDown, state
+
+blueprint = Blueprint("health", __name__)
+
+
+@blueprint.get("/healthz/live")
+def live() -> Response:
+    """Answer as long as the process does: a store that is down must not restart it (RC-43)."""
+    return jsonify(status="live")
+
+
+@blueprint.get("/healthz/ready")
+def ready() -> tuple[Response, int]:
+    """Answer 503 while the database or the state store is out of reach; mail and SMS never make a node unready."""
+    try:
+        db.session.execute(text("SELECT 1"))
+        state.store.ping()
+    except (SQLAlchemyError, StateDown):
+        return jsonify(status="unready"), 503
+    finally:
+        db.session.rollback()
+    return jsonify(status="ready"), 200

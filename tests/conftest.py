@@ -1,0 +1,252 @@
+"""What every test stands on: an application on either back end, a clock that is stepped, a browser, an account.
+
+``--backend=embedded`` is SQLite with state in SQL; ``--backend=servers`` is PostgreSQL with Redis, whose addresses
+come from ``TEST_DATABASE_URL`` and ``TEST_REDIS_URL``.
+"""
+
+import base64
+import json
+import os
+import re
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+import structlog
+from flask import Flask
+from flask.testing import FlaskClient
+from sqlalchemy import create_engine, text
+
+from idp import clock as idp_clock
+from idp import create_app
+from idp.db import db
+from idp.settings import Settings
+
+ISSUER = "https://idp.test"
+ALICE_NIR = "1991399999001"
+ALICE_PASSWORD = "correct-horse-9-battery"
+ALICE_EMAIL = "alice.martin@example.fr"
+ALICE_MOBILE = "+33612345647"
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--backend", choices=["embedded", "servers"], default="embedded")
+
+
+def example_key(name: str) -> str:
+    """Return a fixed key of 32 bytes for tests only."""
+    return base64.urlsafe_b64encode((name * 32)[:4].encode() + bytes(range(60, 60 + 28))).decode().rstrip("=")
+
+
+def example_settings(**changes: Any) -> dict[str, Any]:
+    """Return the settings of the tests: fast hashing, small keys, the rest as in production."""
+    return {
+        "issuer": ISSUER,
+        "secrets": {
+            **{name: example_key(name) for name in ("pepper", "index", "subject", "code", "token")},
+            "field_keys": {"k1": example_key("field")},
+            "field_key_id": "k1",
+        },
+        "passwords": {"memory_kib": 64, "time_cost": 1, "lanes": 8, "wait": timedelta(seconds=20)},
+        "rsa_key_bits": 2048,
+        "outbox": {"embedded_worker": False},
+        "sms": {"transport": "smpp", "smpp_url": "smpp://test:test@127.0.0.1:1"},
+        "database_pool": 20,
+        **changes,
+    }
+
+
+class Clock:
+    """A clock that moves only when a test steps it."""
+
+    def __init__(self) -> None:
+        self.moment = datetime.now(UTC).replace(microsecond=0)
+
+    def __call__(self) -> datetime:
+        return self.moment
+
+    def step(self, **duration: float) -> datetime:
+        """Move forward by a timedelta's arguments, such as ``minutes=5``."""
+        self.moment += timedelta(**duration)
+        return self.moment
+
+
+class Browser(FlaskClient):
+    """A test client that behaves as one browser on our origin."""
+
+    def open(self, *args: Any, **kwargs: Any) -> Any:
+        kwargs.setdefault("base_url", ISSUER)
+        return super().open(*args, **kwargs)
+
+    def forms(self, html: str) -> list[dict[str, str]]:
+        """Return each form of a page: its action under ``""`` and its input fields."""
+        found = []
+        for form in re.findall(r"<form\b.*?</form>", html, re.S):
+            fields = {"": (re.search(r'action="([^"]*)"', form) or [None, ""])[1]}
+            for tag in re.findall(r"<(?:input|button)\b[^>]*>", form):
+                name, value = re.search(r'name="([^"]*)"', tag), re.search(r'value="([^"]*)"', tag)
+                if name and not (re.search(r'type="radio"', tag) and "checked" not in tag):
+                    fields.setdefault(name[1], value[1] if value else "")
+            found.append(fields)
+        return found
+
+    def submit(self, html: str, action: str, **fields: Any) -> Any:
+        """Post the form whose action ends in ``action``, its hidden fields and ``fields`` filled in."""
+        form = next(form for form in self.forms(html) if form[""].endswith(action))
+        url = form.pop("")
+        return self.post(url, data={**form, **fields}, headers={"Sec-Fetch-Site": "same-origin", "Origin": ISSUER})
+
+
+@pytest.fixture(scope="session")
+def backend(request: pytest.FixtureRequest) -> str:
+    return str(request.config.getoption("--backend"))
+
+
+@pytest.fixture(scope="session")
+def stores(backend: str, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """Return the addresses of this worker's own database and state."""
+    if backend == "embedded":
+        folder: Path = tmp_path_factory.mktemp("embedded")
+        return {"database_url": f"sqlite:///{folder}/test.db", "state_file": folder / "state.db"}
+    worker = os.environ.get("PYTEST_XDIST_WORKER", "gw0")
+    number = int(re.sub(r"\D", "", worker) or 0)
+    maintenance = os.environ["TEST_DATABASE_URL"]
+    name = f"sesame_test_{worker}"
+    engine = create_engine(maintenance, isolation_level="AUTOCOMMIT")
+    with engine.connect() as connection:
+        connection.execute(text(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)"))
+        connection.execute(text(f"CREATE DATABASE {name}"))
+    engine.dispose()
+    return {
+        "database_url": maintenance.rsplit("/", 1)[0] + "/" + name,
+        "redis_url": f"{os.environ['TEST_REDIS_URL'].rstrip('/')}/{number}",
+    }
+
+
+@pytest.fixture(scope="session")
+def idp_settings(stores: dict[str, Any]) -> Settings:
+    return Settings.model_validate(example_settings(**stores))
+
+
+@pytest.fixture(scope="session")
+def whole_app(idp_settings: Settings) -> Iterator[Flask]:
+    """Return the one application of this worker, its tables made once."""
+    app = create_app(idp_settings)
+    app.test_client_class = Browser
+    with app.app_context():
+        db.create_all()
+    yield app
+    with app.app_context():
+        db.engine.dispose()
+        app.extensions["sesame"]["state"].store.close()
+
+
+@pytest.fixture
+def app(whole_app: Flask) -> Flask:
+    """Return the application with nothing in its stores but signing keys."""
+    with whole_app.app_context():
+        for table in reversed(db.metadata.sorted_tables):
+            if table.name != "signing_keys":
+                db.session.execute(table.delete())
+        db.session.commit()
+        forget_state(whole_app)
+        forget_caches()
+    return whole_app
+
+
+def forget_state(app: Flask) -> None:
+    """Empty the state store."""
+    store = app.extensions["sesame"]["state"].store
+    if hasattr(store, "_redis"):
+        store._redis.flushdb()
+    else:
+        with store._engine.connect() as connection:
+            connection.execute(text("DELETE FROM state_entries"))
+
+
+def forget_caches() -> None:
+    """Drop what processes remember of clients between tests."""
+    from idp.oidc import clients
+
+    forget = getattr(clients, "forget_cached_clients", None)
+    if forget:
+        forget()
+
+
+@pytest.fixture(autouse=True)
+def clock(request: pytest.FixtureRequest) -> Iterator[Clock]:
+    """Stop the time; tests of real servers keep the real one."""
+    stopped = Clock()
+    if request.node.get_closest_marker("e2e") is None:
+        idp_clock.set_source(stopped)
+    yield stopped
+    idp_clock.set_source(None)
+
+
+@pytest.fixture
+def context(app: Flask) -> Iterator[Flask]:
+    """Run the test inside an application context, for functions beneath the views."""
+    with app.app_context():
+        yield app
+        db.session.rollback()
+
+
+@pytest.fixture
+def http(app: Flask) -> Browser:
+    return app.test_client()  # type: ignore[return-value]
+
+
+@pytest.fixture
+def new_browser(app: Flask) -> Callable[[], Browser]:
+    """Return a maker of further browsers, each with its own cookies."""
+    return lambda: app.test_client()  # type: ignore[return-value]
+
+
+@pytest.fixture
+def alice(app: Flask) -> str:
+    """Return the id of an account with an e-mail address and a mobile."""
+    from idp.accounts import directory
+
+    with app.app_context():
+        account = directory.add_account(
+            nir=ALICE_NIR,
+            password=ALICE_PASSWORD,
+            email=ALICE_EMAIL,
+            mobile=ALICE_MOBILE,
+            claims={"name": "Alice Martin", "given_name": "Alice", "family_name": "Martin"},
+        )
+        db.session.commit()
+        return str(account.id)
+
+
+@pytest.fixture(autouse=True)
+def told(request: pytest.FixtureRequest) -> Iterator[list[dict[str, Any]]]:
+    """Gather log lines, and fail the test whose log or audit trail holds what it may not."""
+    lines: list[dict[str, Any]] = []
+
+    def keep(_logger: object, _name: str, event: dict[str, Any]) -> dict[str, Any]:
+        lines.append(dict(event))
+        raise structlog.DropEvent
+
+    before = structlog.get_config()
+    structlog.configure(processors=[*before["processors"][:-1], keep])
+    yield lines
+    structlog.configure(**before)
+    forbidden = [ALICE_NIR, ALICE_PASSWORD, ALICE_EMAIL, ALICE_MOBILE, ALICE_MOBILE[3:]]
+    trail = json.dumps(lines, default=str)
+    if "app" in request.fixturenames:
+        trail += _audit_trail(request.getfixturevalue("whole_app"))
+    leaked = [word for word in forbidden if word in trail]
+    assert not leaked, f"a log line or an audit event holds personal data: {trail}"
+
+
+def _audit_trail(app: Flask) -> str:
+    from idp.audit import AuditEvent
+
+    with app.app_context():
+        rows = db.session.query(AuditEvent).all()
+        trail = json.dumps([[row.event, row.outcome, row.reason, row.facts] for row in rows], default=str)
+        db.session.rollback()
+    return trail

@@ -5,8 +5,8 @@ from datetime import datetime
 from typing import Any
 
 from babel import Locale
-from babel.dates import format_date, format_time, get_timezone
 from babel.core import UnknownLocaleError
+from babel.dates import format_date, format_time, get_timezone
 from flask import Flask, has_request_context, request
 from flask_babel import Babel, force_locale, get_locale, gettext
 

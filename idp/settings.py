@@ -197,9 +197,7 @@ class Settings(Section):
     remember_device: bool = Field(
         default=False, description="reserved: a recognised device never skips the second step (R7)"
     )
-    trusted_hops: int = Field(
-        default=0, ge=0, le=5, description="reverse proxies whose X-Forwarded-* are believed"
-    )
+    trusted_hops: int = Field(default=0, ge=0, le=5, description="reverse proxies whose X-Forwarded-* are believed")
     allowed_hosts: tuple[str, ...] = Field(default=(), description="Host values answered; the issuer's own always is")
     metrics_port: int = Field(default=0, ge=0, le=65_535, description="0: no metrics listener")
     log_level: Literal["debug", "info", "warning", "error"] = "info"
@@ -246,7 +244,8 @@ def load_settings(environ: Mapping[str, str] | None = None, config: Path | None 
     """Read the configuration once, or raise `SettingsFault` with everything that is wrong in it."""
     environ = os.environ if environ is None else environ
     faults: list[str] = []
-XX
+    path = config or Path(environ.get("IDP_CONFIG", "config/sesame.toml"))
+    tree = _read_toml(path, config is not None or "IDP_CONFIG" in environ, faults)
     for name, value in environ.items():
         if name.startswith(PREFIX) and name not in NOT_SETTINGS:
             _overlay(tree, name, value, faults)

@@ -1,0 +1,110 @@
+"""A bad configuration stops the start and says everything that is wrong with it at once."""
+
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from idp.settings import Settings, SettingsFault, load_settings
+from tests.conftest import example_key
+
+SECRETS = {
+    "IDP_SECRETS__PEPPER": example_key("a"),
+    "IDP_SECRETS__INDEX": example_key("b"),
+    "IDP_SECRETS__SUBJECT": example_key("c"),
+    "IDP_SECRETS__CODE": example_key("d"),
+    "IDP_SECRETS__TOKEN": example_key("e"),
+    "IDP_SECRETS__FIELD_KEYS__K1": example_key("f"),
+    "IDP_SECRETS__FIELD_KEY_ID": "k1",
+}
+GOOD = {"IDP_ISSUER": "https://connect.example.fr", **SECRETS}
+
+
+def load(**changes: str | None) -> Settings:
+    environ = {**GOOD, **changes}
+    return load_settings({name: value for name, value in environ.items() if value is not None})
+
+
+def faults_of(**changes: str | None) -> str:
+    with pytest.raises(SettingsFault) as caught:
+        load(**changes)
+    return "\n".join(caught.value.faults)
+
+
+def test_the_issuer_stays_the_exact_string() -> None:
+    assert load().issuer == "https://connect.example.fr"
+
+
+@pytest.mark.parametrize(
+    "issuer",
+    [
+        "http://connect.example.fr",
+        "https://a.fr/",
+        "https://a.fr?x",
+        "https://a.fr#x",
+        "ftp://a.fr",
+        "a.fr",
+        "https://a.fr/op",
+    ],
+)
+def test_an_issuer_that_cannot_work_stops_the_start(issuer: str) -> None:
+    assert "issuer" in faults_of(IDP_ISSUER=issuer)
+
+
+@pytest.mark.parametrize("issuer", ["http://localhost:8000", "http://127.0.0.1:8000", "http://[::1]:8000"])
+def test_plain_http_is_for_a_loopback_issuer_only(issuer: str) -> None:
+    assert not load(IDP_ISSUER=issuer).has_tls
+
+
+@pytest.mark.parametrize("name", [name for name in SECRETS if "FIELD_KEY" not in name])
+@pytest.mark.parametrize("value", [None, "", "changeme", "A" * 43, "!" * 43])
+def test_a_missing_empty_short_or_example_key_stops_the_start_ac_66(name: str, value: str | None) -> None:
+    assert name.removeprefix("IDP_SECRETS__").lower() in faults_of(**{name: value})
+
+
+def test_a_fault_never_quotes_a_secret() -> None:
+    assert "hunter2-hunter2" not in faults_of(IDP_SECRETS__PEPPER="hunter2-hunter2")
+
+
+def test_all_faults_are_reported_at_once() -> None:
+    faults = faults_of(IDP_ISSUER="http://a.fr", IDP_CODE__TRIES="0", IDP_NO_SUCH="1", IDP_SMTP__NOPE="1")
+
+    assert all(word in faults for word in ("IDP_NO_SUCH", "IDP_SMTP__NOPE", "tries"))
+
+
+def test_a_secret_may_come_from_a_file(tmp_path: Path) -> None:
+    (tmp_path / "pepper").write_text(example_key("p") + "\n")
+
+    settings = load(IDP_SECRETS__PEPPER=None, IDP_SECRETS__PEPPER_FILE=str(tmp_path / "pepper"))
+
+    assert settings.secrets.pepper.get_secret_value() == example_key("p")
+
+
+def test_a_file_that_is_not_there_is_named() -> None:
+    assert "IDP_SECRETS__PEPPER_FILE" in faults_of(IDP_SECRETS__PEPPER=None, IDP_SECRETS__PEPPER_FILE="/nowhere/pepper")
+
+
+def test_toml_is_overridden_by_variables(tmp_path: Path) -> None:
+    config = tmp_path / "sesame.toml"
+    config.write_text('issuer = "https://a.fr"\n[code]\nlifetime = 600\ntries = 3\n')
+
+    settings = load_settings({**SECRETS, "IDP_CONFIG": str(config), "IDP_CODE__TRIES": "4"})
+
+    assert (settings.issuer, settings.code.lifetime, settings.code.tries) == ("https://a.fr", timedelta(seconds=600), 4)
+
+
+def test_numbers_in_variables_are_seconds_and_commas_part_lists() -> None:
+    settings = load(IDP_CODE__LIFETIME="300", IDP_CODE__RESEND_SAME_WHILE="60", IDP_LOCALES="fr, en")
+
+    assert settings.code.lifetime == timedelta(minutes=5)
+    assert settings.locales == ("fr", "en")
+
+
+def test_an_unknown_key_in_toml_stops_the_start(tmp_path: Path) -> None:
+    config = tmp_path / "sesame.toml"
+    config.write_text("isuer = 'https://a.fr'\n")
+
+    with pytest.raises(SettingsFault) as caught:
+        load_settings({**GOOD, "IDP_CONFIG": str(config)})
+
+    assert "isuer" in str(caught.value)

@@ -99,7 +99,9 @@ class TestStored:
     def test_a_lone_surrogate_is_only_a_wrong_password(self) -> None:
         assert not check_password(hash_password(GOOD), GOOD + "\udc80").ok
 
-    @pytest.mark.parametrize("stored", ["", "!", "$2b$12$abcdefghijklmnopqrstuv", "$argon2id$", "$argon2i$v=19$m=8", "x" * 255])
+    @pytest.mark.parametrize(
+        "stored", ["", "!", "$2b$12$abcdefghijklmnopqrstuv", "$argon2id$", "$argon2i$v=19$m=8", "x" * 255]
+    )
     def test_a_damaged_hash_lets_nobody_in(self, stored: str) -> None:
         assert check_password(stored, GOOD) == PasswordCheck(ok=False)
 

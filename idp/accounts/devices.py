@@ -1,0 +1,90 @@
+"""Which browsers an account has been used on.
+
+A recognised device has a password counter of its own, so that a stranger who keeps guessing cannot shut the owner
+out (R7). It never replaces a proof. The cookie holds one random value for the browser; which accounts it stands for
+is in the table, so it says nothing by itself, gives credit to its own accounts only (AC-09) and can be revoked.
+"""
+
+from datetime import datetime
+from typing import Final
+
+from sqlalchemy import select, update
+
+from idp import clock, crypto, entropy
+from idp.accounts.models import KnownDevice
+from idp.db import db
+from idp.settings import settings
+
+_LONGEST_COOKIE: Final = 200
+_LONGEST_LABEL: Final = 80
+
+
+def remember_device(cookie: str | None, account_id: str, label: str, now: datetime) -> str:
+    """Recognise this browser for the account after a complete sign-in; the cookie value to set. Callers commit.
+
+    Each sign-in draws a new value and moves the browser's other accounts to it: a cookie that was copied, or planted
+    in this browser by someone else, is worth nothing from here on.
+    """
+    value = entropy.token()
+    device_hash = crypto.fingerprint(value)
+    if (old_hash := _read_cookie(cookie)) is not None:
+        db.session.execute(
+            update(KnownDevice)
+            .where(KnownDevice.device_hash == old_hash)
+            .values(device_hash=device_hash)
+            .execution_options(synchronize_session=False)
+        )
+        db.session.expire_all()
+    device = db.session.get(KnownDevice, (device_hash, account_id))
+    if device is None:
+        device = KnownDevice(device_hash=device_hash, account_id=account_id, created_at=now)
+        db.session.add(device)
+    device.label, device.last_seen_at, device.revoked_at = label[:_LONGEST_LABEL], now, None
+    db.session.flush()
+    return f"{value}.{_sign(value)}"
+
+
+def is_recognised(cookie: str | None, account_id: str) -> bool:
+    return find_device(cookie, account_id, now=clock.now()) is not None
+
+
+def find_device(cookie: str | None, account_id: str | None, *, now: datetime) -> str | None:
+    """The device's name in our tables if it is recognised for this account; asks the database for no account too."""
+    device_hash = _read_cookie(cookie)
+    if device_hash is None:
+        return None
+    return db.session.scalars(
+        select(KnownDevice.device_hash).where(
+            KnownDevice.device_hash == device_hash,
+            KnownDevice.account_id == (account_id or ""),
+            KnownDevice.revoked_at.is_(None),
+            KnownDevice.last_seen_at > now - settings.lifetimes.known_device,
+        )
+    ).one_or_none()
+
+
+def list_devices(account_id: str) -> list[KnownDevice]:
+    """The devices that are recognised for an account, last used first."""
+    query = select(KnownDevice).where(KnownDevice.account_id == account_id, KnownDevice.revoked_at.is_(None))
+    return list(db.session.scalars(query.order_by(KnownDevice.last_seen_at.desc())))
+
+
+def revoke_devices(account_id: str, *, now: datetime, device_hash: str | None = None) -> int:
+    """Recognise one device of the account no longer, or none of them (after a stolen password); how many ended."""
+    query = update(KnownDevice).where(KnownDevice.account_id == account_id, KnownDevice.revoked_at.is_(None))
+    if device_hash is not None:
+        query = query.where(KnownDevice.device_hash == device_hash)
+    ended = db.session.scalars(query.values(revoked_at=now).returning(KnownDevice.device_hash))
+    return len(ended.all())
+
+
+def _read_cookie(cookie: str | None) -> str | None:
+    """The stored name of the device whose cookie we made, or None: forged and edited ones end here (AC-175)."""
+    if cookie is None or len(cookie) > _LONGEST_COOKIE or not cookie.isascii():
+        return None
+    value, _, signature = cookie.partition(".")
+    return crypto.fingerprint(value) if crypto.same(_sign(value), signature) else None
+
+
+def _sign(value: str) -> str:
+    return crypto.keyed("device", value).hex()

@@ -1,0 +1,114 @@
+"""How accounts are found, added and changed; callers commit."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import select, update
+from sqlalchemy.exc import IntegrityError
+
+from idp import clock, entropy
+from idp.accounts.models import Account, Status, index_nir
+from idp.accounts.passwords import hash_password
+from idp.db import db
+
+
+class DuplicateNir(Exception):
+    """This NIR already has an account. For administrators and imports only: never shown to a visitor."""
+
+
+class NoSuchAccount(LookupError):
+    """No account has this id."""
+
+
+@dataclass(frozen=True, repr=False)
+class Credentials:
+    """What the password step needs of an account, as plain values that outlive the transaction."""
+
+    account_id: str
+    password_hash: str | None
+    status: Status
+
+
+def find_account(account_id: str) -> Account | None:
+    return db.session.get(Account, account_id)
+
+
+def get_account(account_id: str) -> Account:
+    account = find_account(account_id)
+    if account is None:
+        raise NoSuchAccount(account_id)
+    return account
+
+
+def find_account_by_nir(nir: str) -> Account | None:
+    """The account of a canonical NIR (`parse_nir`)."""
+    return db.session.scalars(select(Account).where(Account.nir_index == index_nir(nir))).one_or_none()
+
+
+def find_credentials(nir: str) -> Credentials | None:
+    row = db.session.execute(
+        select(Account.id, Account.password_hash, Account.status).where(Account.nir_index == index_nir(nir))
+    ).one_or_none()
+    return None if row is None else Credentials(row.id, row.password_hash, row.status)
+
+
+def add_account(
+    *,
+    nir: str,
+    password: str | None,
+    email: str | None = None,
+    mobile: str | None = None,
+    verified: bool = True,
+    claims: Mapping[str, Any] | None = None,
+    locale: str = "fr",
+    status: Status = "active",
+    now: datetime | None = None,
+) -> Account:
+    """Add an account of parsed values, or raise DuplicateNir; without a password it cannot sign in yet.
+
+    `verified` says that the organisation has already checked that the contact points are the person's.
+    Whether the password is good enough is asked before, by `check_new_password`.
+    """
+    now = now or clock.now()
+    account = Account(id=entropy.identifier(), status=status, locale=locale, created_at=now, updated_at=now)
+    account.set_nir(nir)
+    account.set_email(email, verified_at=now if verified else None)
+    account.set_mobile(mobile, verified_at=now if verified else None)
+    account.set_profile(claims or {})
+    account.password_hash = None if password is None else hash_password(password)
+    account.password_changed_at = None if password is None else now
+    try:
+        # The unique index decides, not a look before: two imports of one person at the same moment are one account.
+        with db.session.begin_nested():
+            db.session.add(account)
+    except IntegrityError:
+        if find_account_by_nir(nir) is None:
+            raise
+        # `from None`: the database's message quotes the values.
+        raise DuplicateNir from None
+    return account
+
+
+def set_password(account_id: str, password: str, *, now: datetime) -> None:
+    """Give the account another password; hash first, so that no lock is held meanwhile."""
+    stored = hash_password(password)
+    account = get_account(account_id)
+    account.password_hash, account.password_changed_at, account.updated_at = stored, now, now
+
+
+def strengthen_hash(account_id: str, *, old: str, new: str) -> None:
+    """Replace the hash of the same password by one of today's strength, unless the password changed meanwhile."""
+    db.session.execute(
+        update(Account)
+        .where(Account.id == account_id, Account.password_hash == old)
+        .values(password_hash=new)
+        .execution_options(synchronize_session="fetch")
+    )
+
+
+def set_status(account_id: str, status: Status, *, now: datetime) -> None:
+    """Let the account sign in, or not; « restricted » passes the password and is told to contact its Caf (U10)."""
+    account = get_account(account_id)
+    account.status, account.updated_at = status, now

@@ -1,0 +1,106 @@
+"""The whole answer to a NIR and a password, the same for everyone who may not pass (R8).
+
+An unknown NIR, a wrong password, an account that is disabled or was never activated: the same look-ups, one Argon2
+comparison, the same counters, the same answer.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from idp import audit, metrics
+from idp.accounts import devices, directory, throttle
+from idp.accounts.directory import Credentials
+from idp.accounts.models import Account, index_nir
+from idp.accounts.passwords import HashingBusy, PasswordCheck, check_password, hash_password
+from idp.db import db, release
+
+
+@dataclass(frozen=True)
+class Authenticated:
+    """The password is right. A « restricted » account comes this far too and is shown U10."""
+
+    account: Account
+
+
+@dataclass(frozen=True)
+class Refused:
+    """NIR and password do not go together; `tries_left` before a pause of `pause` on this device."""
+
+    tries_left: int
+    pause: timedelta
+
+
+@dataclass(frozen=True)
+class Paused:
+    """Not before `until`; whether this password was right is not said, and was not looked at."""
+
+    until: datetime
+
+
+def authenticate(
+    *, nir: str, password: str, device_cookie: str | None, address: str, now: datetime
+) -> Authenticated | Refused | Paused:
+    """Answer a canonical NIR (`parse_nir`) and a password; HashingBusy means try again in a moment, nothing counted.
+
+    Ends the transaction that is open and commits the small ones of its own.
+    """
+    found = directory.find_credentials(nir)
+    device = devices.find_device(device_cookie, found.account_id if found else None, now=now)
+    # On SQLite an open transaction holds the write lock; nobody shall wait for our hash.
+    release()
+    nir_index = index_nir(nir)
+    attempt = throttle.spend_attempt(nir_index=nir_index, device=device, address=address, password=password, now=now)
+    if isinstance(attempt, throttle.Pause):
+        _record("paused", found, device, reason=attempt.reason)
+        return Paused(attempt.until)
+    try:
+        check = check_password(found.password_hash if found else None, password)
+    except HashingBusy:
+        throttle.give_back_attempt(nir_index=nir_index, device=device)
+        metrics.PASSWORD.labels(outcome="busy").inc()
+        raise
+    account = _find_entitled(found, check)
+    if account is None:
+        throttle.count_wrong_password(nir_index=nir_index, device=device, address=address, password=password, now=now)
+        _record("wrong", found, device)
+        if attempt.pause_until is None:
+            return Refused(attempt.tries_left, attempt.pause)
+        metrics.PAUSES.labels(kind="password").inc()
+        return Paused(attempt.pause_until)
+    throttle.clear_wrong_passwords(nir_index=nir_index, device=device)
+    _record("ok", found, device)
+    if check.needs_rehash and account.password_hash is not None:
+        account = _strengthen(account.id, old=account.password_hash, password=password)
+    return Authenticated(account)
+
+
+def _find_entitled(found: Credentials | None, check: PasswordCheck) -> Account | None:
+    if found is None or not check.ok:
+        return None
+    # Read again: the password may have been changed, or the account disabled, while the hash was computed.
+    account = directory.find_account(found.account_id)
+    if account is None or account.status == "disabled" or account.password_hash != found.password_hash:
+        return None
+    return account
+
+
+def _strengthen(account_id: str, *, old: str, password: str) -> Account:
+    release()
+    try:
+        directory.strengthen_hash(account_id, old=old, new=hash_password(password))
+        db.session.commit()
+    except HashingBusy:
+        # The next sign-in will do it.
+        release()
+    return directory.get_account(account_id)
+
+
+def _record(outcome: str, found: Credentials | None, device: str | None, *, reason: str | None = None) -> None:
+    metrics.PASSWORD.labels(outcome=outcome).inc()
+    audit.record(
+        "password",
+        outcome=outcome,
+        account_id=found.account_id if found else None,
+        reason=reason,
+        recognised=device is not None,
+    )

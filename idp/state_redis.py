@@ -57,14 +57,17 @@ class RedisStore:
     def __init__(self, url: str, *, prefix: str = "sesame:", timeout: float = 0.5, connections: int = 32) -> None:
         self._prefix = prefix
         # The client's own default retries ten times: 3.8 s per command while Redis is down.
-        self._redis: Any = redis.Redis.from_url(
+        pool = redis.BlockingConnectionPool.from_url(
             url,
             decode_responses=True,
             socket_timeout=timeout,
             socket_connect_timeout=timeout,
             retry=Retry(NoBackoff(), 1),
             max_connections=connections,
+            # How long a thread waits for another to give its connection back.
+            timeout=2 * timeout,
         )
+        self._redis: Any = redis.Redis(connection_pool=pool)
         self._add: Callable[..., Any] = self._redis.register_script(_ADD)
         self._swap: Callable[..., Any] = self._redis.register_script(_SWAP)
         self._bump: Callable[..., Any] = self._redis.register_script(_BUMP)

@@ -8,6 +8,7 @@ import base64
 import json
 import os
 import re
+import sys
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -168,11 +169,9 @@ def forget_state(app: Flask) -> None:
 
 def forget_caches() -> None:
     """Drop what processes remember of clients between tests."""
-    from idp.oidc import clients
-
-    forget = getattr(clients, "forget_cached_clients", None)
-    if forget:
-        forget()
+    clients = sys.modules.get("idp.oidc.clients")
+    if clients is not None:
+        clients.forget_cached_clients()  # type: ignore[attr-defined]
 
 
 @pytest.fixture(autouse=True)

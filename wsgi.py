@@ -1,5 +1,5 @@
 """The WSGI application, for granian or any other server: ``granian --interface wsgi wsgi:app``."""
 
-from idp import create_app
+from idp.server import served_app
 
-app = create_app()
+app = served_app()

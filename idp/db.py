@@ -2,6 +2,7 @@
 
 import sqlite3
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 from flask import Flask
@@ -32,7 +33,7 @@ db = SQLAlchemy(
     session_options={"expire_on_commit": False},
     disable_autonaming=True,
 )
-migrate = Migrate(db=db, directory="idp/migrations", render_as_batch=True)
+migrate = Migrate(db=db, directory=str(Path(__file__).parent / "migrations"), render_as_batch=True)
 
 
 class Moment(TypeDecorator[datetime]):

@@ -1,0 +1,272 @@
+"""The command line: one program, `idp`, whose commands call the same functions as the pages do."""
+
+import json
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import click
+from flask_migrate import upgrade
+
+from idp import audit, clock, create_app, entropy, server
+from idp.accounts import contacts, directory, new_passwords, nir
+from idp.db import db
+from idp.oidc import clients, keys, registration
+from idp.settings import SettingsFault, load_settings, settings
+from idp.worker import run_worker
+
+as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+
+
+@click.group()
+@click.version_option(package_name="sesame-idp")
+def cli() -> None:
+    """Sésame, an OpenID Connect provider."""
+
+
+@contextmanager
+def _application() -> Iterator[None]:
+    """Run a command inside the application; its audit events are written at the end."""
+    try:
+        app = create_app()
+    except SettingsFault as fault:
+        for line in fault.faults:
+            click.echo(f"idp: {line}", err=True)
+        sys.exit(2)
+    with app.app_context():
+        try:
+            yield
+        finally:
+            audit.flush()
+
+
+def _say(facts: Any, as_json: bool) -> None:
+    """Print one thing or a list of things."""
+    if as_json:
+        click.echo(json.dumps(facts, ensure_ascii=False, default=str, indent=2))
+        return
+    for number, fact in enumerate(facts if isinstance(facts, list) else [facts]):
+        if number:
+            click.echo()
+        for name, value in fact.items():
+            shown = ", ".join(map(str, value)) if isinstance(value, list | tuple) else value
+            click.echo(f"{name + ':':<28}{'-' if shown in (None, '') else shown}")
+
+
+# -- running -------------------------------------------------------------------------------------------------------
+
+
+@cli.command()
+@click.option("--host", default="127.0.0.1", show_default=True)
+@click.option("--port", default=8000, show_default=True)
+@click.option("--workers", default=1, show_default=True, help="Processes.")
+@click.option("--threads", default=8, show_default=True, help="Threads of each process.")
+def serve(host: str, port: int, workers: int, threads: int) -> None:
+    """Serve the provider."""
+    _checked_settings()
+    server.serve(host=host, port=port, workers=workers, threads=threads)
+
+
+@cli.command()
+def worker() -> None:
+    """Send what waits in the outbox, until told to stop; run any number of these."""
+    _checked_settings()
+    run_worker(create_app())
+
+
+@cli.command()
+@click.option("--directory", "folder", default="var", show_default=True, help="Where the data are kept; deletable.")
+def demo(folder: str) -> None:
+    """Start the demonstration: provider, relying party and mailbox on this machine."""
+    from idp.demo import run
+
+    run.main(folder)
+
+
+def _checked_settings() -> None:
+    try:
+        load_settings()
+    except SettingsFault as fault:
+        for line in fault.faults:
+            click.echo(f"idp: {line}", err=True)
+        sys.exit(2)
+
+
+@cli.group("db")
+def database() -> None:
+    """The database."""
+
+
+@database.command("upgrade")
+def db_upgrade() -> None:
+    """Bring the tables to this version's shape, and make the first signing keys."""
+    with _application():
+        upgrade()
+        keys.ensure_signing_keys(clock.now())
+        click.echo("the database is up to date")
+
+
+# -- accounts ------------------------------------------------------------------------------------------------------
+
+
+@cli.group()
+def accounts() -> None:
+    """Account holders."""
+
+
+@accounts.command("add")
+@click.option("--nir", "typed_nir", prompt="NIR", help="13 or 15 characters; asked for when absent.")
+@click.option("--password", help="Asked for when absent, and better so: a command line is visible to others.")
+@click.option("--password-stdin", is_flag=True, help="Read the password from standard input.")
+@click.option("--email", help="Where codes are mailed.")
+@click.option("--mobile", help="Where codes are texted.")
+@click.option("--given-name")
+@click.option("--family-name")
+@click.option("--locale", default="fr", show_default=True)
+@as_json
+def accounts_add(
+    typed_nir: str,
+    password: str | None,
+    password_stdin: bool,
+    email: str | None,
+    mobile: str | None,
+    given_name: str | None,
+    family_name: str | None,
+    locale: str,
+    as_json: bool,
+) -> None:
+    """Add an account."""
+    if password_stdin:
+        password = sys.stdin.readline().rstrip("\r\n")
+    elif password is None:
+        password = click.prompt("Password", hide_input=True, confirmation_prompt=True)
+    names = {"given_name": given_name, "family_name": family_name}
+    claims = {name: value for name, value in names.items() if value}
+    if given_name and family_name:
+        claims["name"] = f"{given_name} {family_name}"
+    with _application():
+        try:
+            account = directory.add_account(
+                nir=typed_nir, password=password, email=email, mobile=mobile, claims=claims, locale=locale
+            )
+            db.session.commit()
+        except (nir.NirFault, new_passwords.PasswordFault, contacts.ContactFault, directory.DuplicateAccount) as fault:
+            raise click.ClickException(str(fault)) from None
+        _say(directory.describe_account(account), as_json)
+
+
+@accounts.command("show")
+@click.argument("identifier")
+@as_json
+def accounts_show(identifier: str, as_json: bool) -> None:
+    """Show an account by its id or NIR; contact details masked, the NIR and the password never."""
+    with _application():
+        account = directory.find_account(identifier)
+        if account is None:
+            try:
+                account = directory.find_account_by_nir(nir.parse_nir(identifier))
+            except nir.NirFault:
+                account = None
+        if account is None:
+            raise click.ClickException("no such account")
+        _say(directory.describe_account(account), as_json)
+
+
+# -- clients -------------------------------------------------------------------------------------------------------
+
+
+@cli.group("clients")
+def client_group() -> None:
+    """Relying parties."""
+
+
+@client_group.command("add")
+@click.option("--client-id", help="Chosen at random when absent.")
+@click.option("--name", required=True, help="What visitors read.")
+@click.option(
+    "--kind", type=click.Choice(["website", "single-page", "mobile", "machine"]), default="website", show_default=True
+)
+@click.option("--redirect-uri", "redirect_uris", multiple=True, help="Repeatable; compared character by character.")
+@click.option("--post-logout-redirect-uri", "post_logout_redirect_uris", multiple=True)
+@click.option("--scope", default="openid profile email", show_default=True)
+@click.option("--auth-method", help="token_endpoint_auth_method; by kind when absent.")
+@click.option("--id-token-alg", default="RS256", show_default=True)
+@click.option("--subject-type", type=click.Choice(["pairwise", "public"]), default="pairwise", show_default=True)
+@click.option("--third-party", is_flag=True, help="Ask visitors before the first sign-in.")
+@as_json
+def clients_add(as_json: bool, **asked: Any) -> None:
+    """Register a client; its secret is printed once and kept nowhere."""
+    with _application():
+        try:
+            client, secret = registration.add_client(registration.metadata_from_form(asked), now=clock.now())
+            db.session.commit()
+        except registration.MetadataFault as fault:
+            raise click.ClickException("\n".join(fault.faults)) from None
+        shown = clients.describe_client(client)
+        if secret is not None:
+            shown["client_secret"] = secret
+        _say(shown, as_json)
+
+
+@client_group.command("list")
+@as_json
+def clients_list(as_json: bool) -> None:
+    """List the clients."""
+    with _application():
+        _say([clients.describe_client(client) for client in clients.list_clients()], as_json)
+
+
+@client_group.command("show")
+@click.argument("client_id")
+@as_json
+def clients_show(client_id: str, as_json: bool) -> None:
+    """Show a client."""
+    with _application():
+        client = clients.find_client(client_id)
+        if client is None:
+            raise click.ClickException("no such client")
+        _say(clients.describe_client(client), as_json)
+
+
+# -- keys ----------------------------------------------------------------------------------------------------------
+
+
+@cli.group("keys")
+def key_group() -> None:
+    """Signing keys and secrets."""
+
+
+@key_group.command("list")
+@as_json
+def keys_list(as_json: bool) -> None:
+    """List the signing keys; never their private part."""
+    with _application():
+        _say(keys.describe_keys(), as_json)
+
+
+@key_group.command("secret")
+def keys_secret() -> None:
+    """Print a fresh secret for the settings."""
+    click.echo(entropy.token())
+
+
+@cli.command()
+@as_json
+def doctor(as_json: bool) -> None:
+    """Check the configuration and what it points to."""
+    from sqlalchemy import text
+
+    from idp.state import state
+
+    with _application():
+        db.session.execute(text("SELECT 1"))
+        state.store.ping()
+        facts = {
+            "issuer": settings.issuer,
+            "database": db.engine.dialect.name,
+            "state": type(state.store).__name__,
+            "mail relays": len(settings.relay_urls),
+            "sms": settings.sms.transport or "off",
+        }
+        _say(facts, as_json)

@@ -1,0 +1,40 @@
+"""How a server process runs the application: keys at hand, worker and metrics beside it, granian in front of it."""
+
+import sys
+
+from flask import Flask
+from granian import Granian
+from granian.constants import Interfaces
+from prometheus_client import start_http_server
+
+from idp import create_app
+from idp.settings import Settings
+from idp.worker import start_embedded_worker
+
+
+def served_app() -> Flask:
+    """Return the application with what belongs to a serving process; the factory of `idp serve` and `wsgi.py`."""
+    app = create_app()
+    settings: Settings = app.extensions["sesame"]["settings"]
+    if settings.outbox.embedded_worker:
+        start_embedded_worker(app)
+    if settings.metrics_port:
+        start_http_server(settings.metrics_port, addr="127.0.0.1")
+    return app
+
+
+def serve(*, host: str, port: int, workers: int, threads: int) -> None:
+    """Serve until told to stop; requests in flight are finished first (RC-27)."""
+    Granian(
+        "idp.server:served_app",
+        factory=True,
+        address=host,
+        port=port,
+        interface=Interfaces.WSGI,
+        workers=workers,
+        blocking_threads=threads,
+        log_access=False,
+        respawn_failed_workers=True,
+        workers_kill_timeout=30,
+    ).serve()
+    sys.exit(0)

@@ -1,0 +1,98 @@
+"""Writes `docs/reference/*.md` from the code itself; `tests/test_docs.py` fails when a page is not what this writes.
+
+Run it after adding a setting, a route, an error or a metric: ``make reference``.
+"""
+
+import sys
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+from prometheus_client import REGISTRY
+from pydantic import BaseModel, SecretStr
+from pydantic_core import PydanticUndefined
+
+FOLDER = Path(__file__).parent.parent / "docs" / "reference"
+HEAD = "<!-- Written by tools/reference.py from the code; edit the code, then run `make reference`. -->\n\n"
+
+
+def settings_page() -> str:
+    """List every setting with its variable and default."""
+    from idp.settings import Settings
+
+    rows = ["| key | variable | default | meaning |", "|---|---|---|---|"]
+    rows += _setting_rows(Settings, ())
+    intro = (
+        "# Settings\n\nTOML in the file named by `IDP_CONFIG` (or `config/sesame.toml`), overridden by variables. "
+        "`…_FILE` instead of a variable names a file that holds the value. Lengths of time are seconds.\n\n"
+    )
+    return HEAD + intro + "\n".join(rows) + "\n"
+
+
+def _setting_rows(section: type[BaseModel], path: tuple[str, ...]) -> list[str]:
+    rows = []
+    for name, field in section.model_fields.items():
+        here = (*path, name)
+        kind = field.annotation
+        if isinstance(kind, type) and issubclass(kind, BaseModel):
+            rows += _setting_rows(kind, here)
+            continue
+        variable = "IDP_" + "__".join(here).upper()
+        meaning = (field.description or "").replace("|", "\\|")
+        rows.append(f"| `{'.'.join(here)}` | `{variable}` | {_default(field.default)} | {meaning} |")
+    return rows
+
+
+def _default(value: Any) -> str:
+    if value is PydanticUndefined:
+        return "required"
+    if isinstance(value, timedelta):
+        return f"`{value.total_seconds():g}`"
+    if isinstance(value, tuple):
+        return "`" + ", ".join(_default(item).strip("`") for item in value) + "`" if value else "none"
+    if isinstance(value, SecretStr):
+        value = value.get_secret_value()
+    return "none" if value in ("", None) else f"`{value}`"
+
+
+def routes_page() -> str:
+    """List every address that the provider answers."""
+    from idp import create_app
+    from idp.oidc.endpoints import ENDPOINTS
+    from tests.conftest import example_settings
+    from idp.settings import Settings
+
+    app = create_app(Settings.model_validate(example_settings(database_url="sqlite://", state_file=Path("/tmp/sesame-ref/s.db"))))
+    rows = ["| address | methods | what it does |", "|---|---|---|"]
+    for rule in sorted(app.url_map.iter_rules(), key=lambda rule: rule.rule):
+        methods = ", ".join(sorted((rule.methods or set()) - {"HEAD", "OPTIONS"}))
+        function = ENDPOINTS[rule.rule].function if rule.rule in ENDPOINTS else app.view_functions[rule.endpoint]
+        rows.append(f"| `{rule.rule}` | {methods} | {(function.__doc__ or 'static files').strip().splitlines()[0]} |")
+    return HEAD + "# Addresses\n\n" + "\n".join(rows) + "\n"
+
+
+def metrics_page() -> str:
+    """List every metric."""
+    import idp.metrics  # noqa: F401
+
+    rows = ["| metric | kind | labels | meaning |", "|---|---|---|---|"]
+    for collector in sorted({c for c in REGISTRY._names_to_collectors.values() if getattr(c, "_name", "").startswith("idp_")}, key=lambda c: c._name):  # type: ignore[attr-defined]
+        labels = ", ".join(f"`{label}`" for label in collector._labelnames) or "none"  # type: ignore[attr-defined]
+        name = collector._name + ("_total" if collector._type == "counter" else "")  # type: ignore[attr-defined]
+        rows.append(f"| `{name}` | {collector._type} | {labels} | {collector._documentation} |")  # type: ignore[attr-defined]
+    return HEAD + "# Metrics\n\n" + "\n".join(rows) + "\n"
+
+
+PAGES = {"settings.md": settings_page, "routes.md": routes_page, "metrics.md": metrics_page}
+
+
+def main() -> None:
+    """Write every page."""
+    FOLDER.mkdir(parents=True, exist_ok=True)
+    for name, write in PAGES.items():
+        (FOLDER / name).write_text(write(), encoding="utf-8")
+        sys.stdout.write(f"docs/reference/{name}\n")
+
+
+if __name__ == "__main__":
+    main()

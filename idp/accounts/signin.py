@@ -75,7 +75,7 @@ def authenticate(
 
 
 def _find_entitled(found: Credentials | None, check: PasswordCheck) -> Account | None:
-    if found is None or not check.ok:
+    if found is None or not check.ok or found.status == "disabled":
         return None
     # Read again: the password may have been changed, or the account disabled, while the hash was computed.
     account = directory.find_account(found.account_id)

@@ -34,7 +34,6 @@ def remember_device(cookie: str | None, account_id: str, label: str, now: dateti
             .values(device_hash=device_hash)
             .execution_options(synchronize_session=False)
         )
-        db.session.expire_all()
     device = db.session.get(KnownDevice, (device_hash, account_id))
     if device is None:
         device = KnownDevice(device_hash=device_hash, account_id=account_id, created_at=now)

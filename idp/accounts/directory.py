@@ -9,13 +9,19 @@ from sqlalchemy import select, update
 from sqlalchemy.exc import IntegrityError
 
 from idp import clock, entropy
+from idp.accounts.contacts import mask_email, mask_mobile, parse_email, parse_mobile
 from idp.accounts.models import Account, Status, index_nir
+from idp.accounts.new_passwords import check_new_password
+from idp.accounts.nir import parse_nir
 from idp.accounts.passwords import hash_password
 from idp.db import db
 
 
-class DuplicateNir(Exception):
+class DuplicateAccount(Exception):
     """This NIR already has an account. For administrators and imports only: never shown to a visitor."""
+
+    def __init__(self) -> None:
+        super().__init__("this NIR already has an account")
 
 
 class NoSuchAccount(LookupError):
@@ -66,17 +72,23 @@ def add_account(
     status: Status = "active",
     now: datetime | None = None,
 ) -> Account:
-    """Add an account of parsed values, or raise DuplicateNir; without a password it cannot sign in yet.
+    """Add an account of typed values; without a password it cannot sign in yet.
 
+    Raises NirFault, ContactFault, PasswordFault for what is wrong with them, DuplicateAccount when there is one.
     `verified` says that the organisation has already checked that the contact points are the person's.
-    Whether the password is good enough is asked before, by `check_new_password`.
     """
     now = now or clock.now()
+    nir, claims = parse_nir(nir), claims or {}
+    email = None if email is None else parse_email(email)
+    mobile = None if mobile is None else parse_mobile(mobile)
+    if password is not None:
+        known = (nir, email, mobile, *claims.values())
+        check_new_password(password, context=[value for value in known if isinstance(value, str)])
     account = Account(id=entropy.identifier(), status=status, locale=locale, created_at=now, updated_at=now)
     account.set_nir(nir)
     account.set_email(email, verified_at=now if verified else None)
     account.set_mobile(mobile, verified_at=now if verified else None)
-    account.set_profile(claims or {})
+    account.set_profile(claims)
     account.password_hash = None if password is None else hash_password(password)
     account.password_changed_at = None if password is None else now
     try:
@@ -87,8 +99,24 @@ def add_account(
         if find_account_by_nir(nir) is None:
             raise
         # `from None`: the database's message quotes the values.
-        raise DuplicateNir from None
+        raise DuplicateAccount from None
     return account
+
+
+def describe_account(account: Account) -> dict[str, str | None]:
+    """What an administrator is shown: contact points masked, never the NIR (security.md F-09) or the hash."""
+    email, mobile = account.email, account.mobile
+    return {
+        "id": account.id,
+        "status": account.status,
+        "email": mask_email(email).text if email else None,
+        "email_verified_at": _iso(account.email_verified_at),
+        "mobile": mask_mobile(mobile).text if mobile else None,
+        "mobile_verified_at": _iso(account.mobile_verified_at),
+        "locale": account.locale,
+        "created_at": _iso(account.created_at),
+        "password_changed_at": _iso(account.password_changed_at),
+    }
 
 
 def set_password(account_id: str, password: str, *, now: datetime) -> None:
@@ -112,3 +140,7 @@ def set_status(account_id: str, status: Status, *, now: datetime) -> None:
     """Let the account sign in, or not; « restricted » passes the password and is told to contact its Caf (U10)."""
     account = get_account(account_id)
     account.status, account.updated_at = status, now
+
+
+def _iso(moment: datetime | None) -> str | None:
+    return None if moment is None else moment.isoformat(timespec="seconds")

@@ -2,6 +2,7 @@
 
 import json
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import pytest
 from flask import Flask
@@ -9,9 +10,11 @@ from sqlalchemy import select, text
 
 from idp import crypto
 from idp.accounts import directory
-from idp.accounts.directory import DuplicateNir, NoSuchAccount, add_account
+from idp.accounts.contacts import ContactFault
+from idp.accounts.directory import DuplicateAccount, NoSuchAccount, add_account
 from idp.accounts.models import Account
-from idp.accounts.nir import parse_nir
+from idp.accounts.new_passwords import PasswordFault
+from idp.accounts.nir import NirFault, parse_nir
 from idp.accounts.passwords import check_password
 from idp.db import db
 from tests.conftest import ALICE_EMAIL, ALICE_MOBILE, ALICE_NIR, ALICE_PASSWORD, Clock
@@ -104,7 +107,7 @@ class TestAtRest:
 @pytest.mark.usefixtures("context")
 class TestChange:
     def test_a_number_has_one_account(self, alice: str) -> None:
-        with pytest.raises(DuplicateNir) as fault:
+        with pytest.raises(DuplicateAccount) as fault:
             add_account(nir=ALICE_NIR, password=None)
 
         assert ALICE_NIR not in str(fault.value)
@@ -122,7 +125,7 @@ class TestChange:
                 try:
                     account = add_account(nir=OTHER_NIR, password=None)
                     db.session.commit()
-                except DuplicateNir:
+                except DuplicateAccount:
                     return "duplicate"
                 return account.id
 
@@ -130,6 +133,35 @@ class TestChange:
             answers = list(pool.map(add, range(20)))
         assert answers.count("duplicate") == 19
         assert len(db.session.scalars(select(Account)).all()) == 1
+
+    @pytest.mark.parametrize(
+        ("wrong", "fault", "reason"),
+        [
+            ({"nir": "185052A00608"}, NirFault, "length"),
+            ({"email": "b@"}, ContactFault, "format"),
+            ({"mobile": "0123456789"}, ContactFault, "not-mobile"),
+            ({"password": "short"}, PasswordFault, "short"),
+            ({"password": "motdepasse1234"}, PasswordFault, "common"),
+            ({"password": OTHER_NIR}, PasswordFault, "context"),
+            ({"password": "Bernadette-2024", "claims": {"given_name": "Bernadette"}}, PasswordFault, "context"),
+            ({"password": "bbb.durand@orange.fr", "email": "bbb.durand@orange.fr"}, PasswordFault, "context"),
+        ],
+    )
+    def test_typed_values_are_checked_at_the_door(
+        self, wrong: dict[str, Any], fault: type[Exception], reason: str
+    ) -> None:
+        with pytest.raises(fault, match=f"^{reason}$"):
+            add_account(**{"nir": OTHER_NIR, "password": None, **wrong})
+
+        assert db.session.scalars(select(Account)).all() == []
+
+    def test_an_administrator_sees_masks(self, alice: str) -> None:
+        """F-09."""
+        shown = directory.describe_account(directory.get_account(alice))
+
+        assert (shown["email"], shown["mobile"]) == ("a•••••n@e•••.fr", "•• •• •• •• 47")
+        assert not {ALICE_NIR, ALICE_EMAIL, ALICE_MOBILE} & set(shown.values())
+        assert "argon2" not in str(shown)
 
     def test_a_new_password_ends_the_old_one(self, alice: str, clock: Clock) -> None:
         later = clock.step(days=1)

@@ -343,6 +343,17 @@ class TestAtOnce:
         assert tries is not None
         assert tries.count == 5
 
+    def test_fifty_at_once_after_a_pause_are_one_comparison(self, app: Flask, alice: str, clock: Clock) -> None:
+        """AC-53: the end of a pause is no gate to rush."""
+        fail(clock, 5)
+        clock.step(minutes=1)
+
+        answers = self.at_once(app, clock.moment, 50)
+
+        assert {type(a) for a in answers} == {Paused}
+        tries = state.get(throttle.TRIES, f"{index_nir(ALICE_NIR)}:unknown")
+        assert tries == throttle.Tries(6, clock.moment + 5 * MINUTE)
+
     def test_wrong_passwords_of_many_accounts_at_once_all_count_for_their_address(
         self, app: Flask, clock: Clock
     ) -> None:

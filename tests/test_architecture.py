@@ -20,7 +20,7 @@ OWNERS = {
     "smpplib": "messages/smpp",
     "cryptography": ("crypto", "oidc/jose", "oidc/keys"),
 }
-SOURCES = sorted(path for path in IDP.rglob("*.py") if "versions" not in path.parts)
+SOURCES = sorted(path for path in IDP.rglob("*.py") if "migrations" not in path.parts)
 
 
 def layer_of(module: str) -> str:

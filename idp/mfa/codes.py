@@ -1,0 +1,146 @@
+"""The one-time code: derived and never stored, sent again unchanged, good once, for one challenge (R3, R4).
+
+A challenge belongs to one account and one purpose; the interaction that started it holds its id. There is one living
+code in it at a time, its ``n``-th.
+"""
+
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Literal
+
+from idp import audit, crypto, entropy, metrics
+from idp.mfa import guard
+from idp.settings import settings
+from idp.state import Space, state
+
+# An expired or used code is still recognised as such for this long.
+_REMEMBERED = timedelta(hours=2)
+_TRIES = "code-tries"
+Outcome = Literal["ok", "wrong", "expired", "used", "replaced", "burnt", "paused"]
+
+
+@dataclass(frozen=True)
+class Challenge:
+    """One demand for a code: its ``n``-th code went out first at ``made_at``, last at ``sent_at``."""
+
+    id: str
+    account_id: str
+    purpose: str
+    channel: str
+    n: int
+    made_at: datetime
+    sent_at: datetime
+    sends: int = 1
+    used_at: datetime | None = None
+
+    @property
+    def ends_at(self) -> datetime:
+        """Return when the living code dies; sending it again never moves this (AC-32)."""
+        return self.made_at + settings.code.lifetime
+
+    @property
+    def subject_ref(self) -> str:
+        """Return the name under which the outbox knows the last sending."""
+        return f"{self.id}:{self.n}:{self.sends}"
+
+    @property
+    def code(self) -> str:
+        """Return the living code's six digits."""
+        return derive_code(self.id, self.n)
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What became of a typed code."""
+
+    outcome: Outcome
+    tries_left: int = 0
+    until: datetime | None = None
+
+
+CHALLENGES = Space("challenge", Challenge)
+
+
+def derive_code(challenge_id: str, n: int) -> str:
+    """Return the six digits of a challenge's ``n``-th code; 2^256 is so much larger than 10^6 that none is favoured."""
+    return f"{int.from_bytes(crypto.keyed('code', challenge_id, str(n))) % 1_000_000:06d}"
+
+
+def find_challenge(challenge_id: str | None) -> Challenge | None:
+    """Return a challenge of the last two hours."""
+    return state.get(CHALLENGES, challenge_id) if challenge_id else None
+
+
+def start_challenge(*, account_id: str, purpose: str, channel: str, now: datetime) -> Challenge:
+    """Make a first code."""
+    challenge = Challenge(entropy.identifier(), account_id, purpose, channel, 1, now, now)
+    state.put(CHALLENGES, challenge.id, challenge, ttl=_REMEMBERED)
+    return challenge
+
+
+def renew_challenge(challenge: Challenge, *, channel: str, now: datetime) -> Challenge | None:
+    """Make the code ready to be sent again: the same one while it may live on, else a new one and the old dies.
+
+    Returns ``None`` when the challenge ended meanwhile.
+    """
+
+    def _next(old: Challenge) -> Challenge:
+        lives_on = (
+            channel == old.channel
+            and old.used_at is None
+            and old.ends_at - now >= settings.code.resend_same_while
+            and state.count(_TRIES, f"{old.id}:{old.n}") < settings.code.tries
+        )
+        if lives_on:
+            return replace(old, sent_at=now, sends=old.sends + 1)
+        return replace(old, channel=channel, n=old.n + 1, made_at=now, sent_at=now, sends=old.sends + 1, used_at=None)
+
+    return state.change(CHALLENGES, challenge.id, _next, ttl=_REMEMBERED)
+
+
+def check_code(challenge_id: str, digits: str, *, account_id: str, purpose: str, lane: str, now: datetime) -> Verdict:
+    """Say what became of six typed digits; of many callers with the right ones, exactly one hears ``ok``."""
+    challenge = find_challenge(challenge_id)
+    # A code opens only its own purpose and account (AC-29); to anybody else there is no such challenge.
+    if challenge is None or challenge.account_id != account_id or challenge.purpose != purpose:
+        return Verdict("expired")
+    verdict = _judge(challenge, digits, lane, now)
+    metrics.OTP_VERIFY.labels(challenge.channel, verdict.outcome).inc()
+    if verdict.outcome == "ok":
+        metrics.OTP_AGE_AT_USE.labels(challenge.channel).observe((now - challenge.sent_at).total_seconds())
+    audit.record("code", outcome=verdict.outcome, account_id=account_id, channel=challenge.channel, purpose=purpose)
+    return verdict
+
+
+def _judge(challenge: Challenge, digits: str, lane: str, now: datetime) -> Verdict:
+    # A dead code is dead whatever was typed: no oracle, and nothing to count.
+    if challenge.used_at is not None:
+        return Verdict("used")
+    if now >= challenge.ends_at:
+        return Verdict("expired")
+    counted = guard.count_try(challenge.account_id, lane, now)
+    if isinstance(counted, guard.CodePause):
+        return Verdict("paused", until=counted.until)
+    tries = state.bump(_TRIES, f"{challenge.id}:{challenge.n}", ttl=_REMEMBERED)
+    if tries > settings.code.tries:
+        guard.give_back_try(challenge.account_id, lane)
+        return Verdict("burnt")
+    if crypto.same(challenge.code, digits):
+        guard.give_back_try(challenge.account_id, lane)
+        return Verdict("ok" if _use(challenge, now) else "used")
+    if counted.is_last:
+        metrics.PAUSES.labels("code").inc()
+        return Verdict("paused", until=guard.begin_pause(challenge.account_id, lane, counted.pauses, now).until)
+    if tries == settings.code.tries:
+        return Verdict("burnt")
+    is_older = challenge.n > 1 and crypto.same(derive_code(challenge.id, challenge.n - 1), digits)
+    return Verdict("replaced" if is_older else "wrong", settings.code.tries - tries)
+
+
+def _use(challenge: Challenge, now: datetime) -> bool:
+    """Use the code up: true for one caller only."""
+
+    def _once(current: Challenge) -> Challenge | None:
+        return None if current.used_at is not None or current.n != challenge.n else replace(current, used_at=now)
+
+    return state.change(CHALLENGES, challenge.id, _once) is not None

@@ -1,0 +1,111 @@
+"""How many wrong codes an account bears before it pauses: counted in SQL, before the comparison, per lane (R7, §4).
+
+Unknown devices share one lane; a recognised device has its own, so that nobody can shut an owner out. Counting first
+means that two hundred tries at once are still ten. Only a complete sign-in clears a lane: a new code, another channel,
+another address or a restart do not.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import String, Update, delete, or_, select, update
+from sqlalchemy.dialects.postgresql import insert as postgres_insert
+from sqlalchemy.dialects.sqlite import insert as sqlite_insert
+from sqlalchemy.orm import Mapped, mapped_column
+
+from idp.db import Base, Moment, db
+from idp.settings import settings
+
+UNKNOWN_DEVICES = "unknown"
+
+
+class CodeGuard(Base):
+    """The wrong codes of one account in one lane since its last complete sign-in."""
+
+    __tablename__ = "code_guards"
+
+    account_id: Mapped[str] = mapped_column(String(36), primary_key=True)
+    lane: Mapped[str] = mapped_column(String(64), primary_key=True)
+    failures: Mapped[int] = mapped_column(default=0)
+    pauses: Mapped[int] = mapped_column(default=0)
+    paused_until: Mapped[datetime | None] = mapped_column(Moment, default=None)
+    updated_at: Mapped[datetime] = mapped_column(Moment)
+
+
+@dataclass(frozen=True, slots=True)
+class Counted:
+    """A try that may be compared; ``is_last`` when a wrong one begins a pause."""
+
+    pauses: int
+    is_last: bool
+
+
+@dataclass(frozen=True, slots=True)
+class CodePause:
+    """No code is compared before ``until``; ``None`` means until support lifts it."""
+
+    until: datetime | None
+
+
+def find_pause(account_id: str, lane: str, now: datetime) -> CodePause | None:
+    """Return the pause that this lane is in, if any."""
+    guard = db.session.execute(
+        select(CodeGuard.failures, CodeGuard.paused_until).where(
+            CodeGuard.account_id == account_id, CodeGuard.lane == lane
+        )
+    ).one_or_none()
+    if guard is None:
+        return None
+    if guard.failures >= settings.code.account_failures_stop:
+        return CodePause(None)
+    return CodePause(guard.paused_until) if guard.paused_until and guard.paused_until > now else None
+
+
+def count_try(account_id: str, lane: str, now: datetime) -> Counted | CodePause:
+    """Count one try before it is compared, or say that none is; commits at once."""
+    insert = sqlite_insert if db.engine.dialect.name == "sqlite" else postgres_insert
+    statement = (
+        insert(CodeGuard)
+        .values(account_id=account_id, lane=lane, failures=1, pauses=0, paused_until=None, updated_at=now)
+        .on_conflict_do_update(
+            index_elements=[CodeGuard.account_id, CodeGuard.lane],
+            set_={"failures": CodeGuard.failures + 1, "updated_at": now},
+            where=or_(CodeGuard.paused_until.is_(None), CodeGuard.paused_until <= now),
+        )
+        .returning(CodeGuard.failures, CodeGuard.pauses)
+    )
+    row = db.session.execute(statement).one_or_none()
+    db.session.commit()
+    if row is None:
+        return find_pause(account_id, lane, now) or CodePause(now + settings.code.first_pause)
+    allowed = settings.code.account_failures * (row.pauses + 1)
+    if row.failures <= min(allowed, settings.code.account_failures_stop):
+        return Counted(row.pauses, is_last=row.failures == allowed)
+    # A rival took the last try and has not begun the pause yet, or was killed before it could.
+    give_back_try(account_id, lane)
+    return begin_pause(account_id, lane, row.pauses, now)
+
+
+def begin_pause(account_id: str, lane: str, pauses: int, now: datetime) -> CodePause:
+    """Begin the pause after the ``pauses`` that were before, once however many ask; commits at once."""
+    until = now + min(settings.code.first_pause * 2**pauses, settings.code.longest_pause)
+    db.session.execute(
+        _of(account_id, lane).where(CodeGuard.pauses == pauses).values(pauses=pauses + 1, paused_until=until)
+    )
+    db.session.commit()
+    return find_pause(account_id, lane, now) or CodePause(until)
+
+
+def give_back_try(account_id: str, lane: str) -> None:
+    """Uncount a try that was right, or was never compared; commits at once."""
+    db.session.execute(_of(account_id, lane).where(CodeGuard.failures > 0).values(failures=CodeGuard.failures - 1))
+    db.session.commit()
+
+
+def clear_guard(account_id: str, lane: str) -> None:
+    """Forget the wrong codes of a lane after a complete sign-in; the caller commits."""
+    db.session.execute(delete(CodeGuard).where(CodeGuard.account_id == account_id, CodeGuard.lane == lane))
+
+
+def _of(account_id: str, lane: str) -> Update:
+    return update(CodeGuard).where(CodeGuard.account_id == account_id, CodeGuard.lane == lane)

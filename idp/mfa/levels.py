@@ -1,0 +1,43 @@
+"""What a set of proofs is worth, told honestly (R5): the one table behind policy, discovery and tokens."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Level:
+    """An `acr` value, the proofs that reach it, and the `amr` values (RFC 8176) that go with them."""
+
+    acr: str
+    proofs: frozenset[str]
+    amr: tuple[str, ...]
+
+
+# Weakest first. `mfa` never stands beside an e-mailed code: a mailbox is not something one has (CNIL 2025-019).
+LEVELS: tuple[Level, ...] = (
+    Level("urn:sesame:acr:2sv", frozenset({"pwd", "email"}), ("pwd", "otp")),
+    Level("urn:sesame:acr:mfa", frozenset({"pwd", "sms"}), ("pwd", "otp", "sms", "mfa")),
+)
+ACR_VALUES: tuple[str, ...] = tuple(level.acr for level in LEVELS)
+
+
+def level_of(proofs: Iterable[str]) -> Level | None:
+    """Return the strongest level that ``proofs`` reach, or ``None`` for an unfinished sign-in."""
+    proved = set(proofs)
+    return next((level for level in reversed(LEVELS) if level.proofs <= proved), None)
+
+
+def find_level(acr: str) -> Level | None:
+    """Return the level called ``acr``."""
+    return next((level for level in LEVELS if level.acr == acr), None)
+
+
+def is_at_least(acr: str | None, wanted: str) -> bool:
+    """Tell whether a sign-in at ``acr`` also satisfies whoever asked for ``wanted``."""
+    return acr in ACR_VALUES and wanted in ACR_VALUES and ACR_VALUES.index(acr) >= ACR_VALUES.index(wanted)
+
+
+def reaches(acr: str | None, wanted: Iterable[str]) -> bool:
+    """Tell whether ``acr`` satisfies one of the ``wanted`` levels; nobody wanting anything is satisfied by any."""
+    asked = tuple(wanted)
+    return not asked or any(is_at_least(acr, level) for level in asked)

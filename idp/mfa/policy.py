@@ -1,0 +1,21 @@
+"""Which second factors a visitor is offered for what the service asks: a pure function of facts."""
+
+from collections.abc import Sequence
+
+from idp.mfa.levels import LEVELS, reaches
+
+
+def offered_channels(available: Sequence[str], *, demanded: Sequence[str], wished: Sequence[str]) -> tuple[str, ...]:
+    """Return the usable channels, best suited first; none when no factor of the account meets the demand.
+
+    ``demanded`` levels must be met (an essential `acr`); ``wished`` ones only decide the order (`acr_values` is a
+    voluntary request, OpenID Connect Core §3.1.2.1).
+    """
+    able = [channel for channel in available if reaches(_level_with(channel), demanded)]
+    if not wished:
+        return tuple(able)
+    return tuple(sorted(able, key=lambda channel: not reaches(_level_with(channel), wished)))
+
+
+def _level_with(channel: str) -> str | None:
+    return next((level.acr for level in LEVELS if level.proofs == {"pwd", channel}), None)

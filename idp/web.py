@@ -193,9 +193,12 @@ def reference() -> str:
     return str(g.reference)
 
 
-def set_reference(value: str) -> None:
-    """Let this request go under the reference of its interaction."""
-    g.reference = value
+def show_interaction(spoken: str, service: str, form_target: str | None) -> None:
+    """Let this request's pages show an interaction: its reference, its service, and where its forms may lead."""
+    g.reference = spoken
+    g.service = service
+    if form_target:
+        allow_form_target(form_target)
 
 
 def page(template: str, status: int = 200, **context: Any) -> Response:

@@ -1,0 +1,210 @@
+"""The second step: where to send the code, sending it, and typing it."""
+
+import math
+from datetime import datetime
+from typing import Any
+
+from flask import redirect, request
+from werkzeug.exceptions import BadRequest
+from werkzeug.wrappers import Response
+
+from idp import clock, metrics
+from idp.accounts.models import Account
+from idp.db import db
+from idp.i18n import _, current_locale
+from idp.messages import outbox
+from idp.messages.compose import label_device
+from idp.mfa.codes import Challenge, check_code
+from idp.mfa.methods import METHODS
+from idp.mfa.sending import NotYet, Occasion, Sent, next_send_at, send_code, sends_left
+from idp.mfa.typed_code import LONGEST_BYTES, CodeFault, parse_code
+from idp.settings import settings
+from idp.signin.forms import FieldError, error, one_field
+from idp.signin.interaction import update_interaction
+from idp.signin.journey import Facts, lane_of
+from idp.signin.walk import enter, onward, prove
+from idp.web import check_csrf, page
+
+PURPOSE = "signin"
+
+
+def show_send(interaction_id: str) -> Response:
+    """Ask where to send the code; this sends nothing."""
+    return _choice(enter(interaction_id, "send"), [], 200)
+
+
+def send(interaction_id: str) -> Response:
+    """Send a code to the channel that was chosen: the first one, the same again, or one over the other channel."""
+    now = clock.now()
+    facts = enter(interaction_id, "send", "code")
+    check_csrf(facts.interaction.id)
+    channel = one_field("channel") or (facts.channels[0] if len(facts.channels) == 1 else "")
+    if channel not in facts.channels:
+        return _choice(facts, [error("channel", "e.u02.choose")], 422)
+    result = _send(facts, channel, now)
+    if isinstance(result, NotYet):
+        return _not_yet(facts, result, now)
+    update_interaction(facts.interaction, now, challenge_id=result.challenge.id)
+    db.session.commit()
+    outbox.wake()
+    metrics.LOGIN_STEP.labels("send", result.kind).inc()
+    suffix = "" if result.kind == "first" else f"?sent={result.kind}"
+    return redirect(f"/signin/{facts.interaction.id}/code{suffix}", 303)
+
+
+def show_code(interaction_id: str) -> Response:
+    """Show the field for the code, rebuilt from what is known: reloading sends nothing."""
+    facts = enter(interaction_id, "code")
+    challenge = _challenge(facts)
+    delivery = outbox.delivery_of(challenge.subject_ref)
+    if delivery is not None and delivery.status in {"refused", "expired"} and challenge.sends == 1:
+        return page(
+            "signin/send_failed.html", **_destination(facts, challenge.channel), **_others(facts), all_down=False
+        )
+    resent = request.args.get("sent")
+    return _code_form(facts, [], 200, resent=resent if resent in {"same", "new"} else None)
+
+
+def submit_code(interaction_id: str) -> Response:
+    """Check the typed code."""
+    now = clock.now()
+    facts = enter(interaction_id, "code")
+    check_csrf(facts.interaction.id)
+    typed = one_field("code")
+    if len(typed.encode("utf-8", "surrogatepass")) > LONGEST_BYTES:
+        raise BadRequest("code field too long")
+    challenge = _challenge(facts)
+    try:
+        digits = parse_code(typed)
+    except CodeFault as fault:
+        return _code_form(facts, [error("code", f"e.code.{fault.reason}", n=fault.length)], 422)
+    verdict = check_code(
+        challenge.id, digits, account_id=challenge.account_id, purpose=PURPOSE,
+        lane=lane_of(challenge.account_id, now), now=now,
+    )  # fmt: skip
+    if verdict.outcome == "ok":
+        return onward(prove(facts.interaction, METHODS[challenge.channel].proof, now))
+    if verdict.outcome == "paused":
+        return redirect(f"/signin/{facts.interaction.id}/pause", 303)
+    errors = [error("code", f"e.code.{verdict.outcome}")]
+    if verdict.outcome == "wrong" and verdict.tries_left <= 2:
+        text_id = "e.code.left1" if verdict.tries_left == 1 else "e.code.left"
+        errors.append(error("code", text_id, n=verdict.tries_left))
+    return _code_form(facts, errors, 422)
+
+
+def show_pause(interaction_id: str) -> Response:
+    """Say until when no code is taken."""
+    facts = enter(interaction_id, "pause")
+    until = facts.pause.until if facts.pause else None
+    if until is None:
+        return page("signin/restricted.html", 403, interaction=facts.interaction.id)
+    wait = (until - clock.now()).total_seconds()
+    answer = page(
+        "signin/code_pause.html", 429, interaction=facts.interaction.id, until=until, minutes=math.ceil(wait / 60)
+    )
+    answer.headers["Retry-After"] = str(math.ceil(wait))
+    return answer
+
+
+def show_no_access(interaction_id: str) -> Response:
+    """Say what is left to someone who lost the mailbox or the phone; nothing can be changed in here (U05)."""
+    facts = enter(interaction_id, "send", "code", "pause")
+    return page("signin/no_access.html", **_others(facts, without_current=False))
+
+
+def _send(facts: Facts, channel: str, now: datetime) -> Sent | NotYet:
+    interaction = facts.interaction
+    occasion = Occasion(
+        purpose=PURPOSE,
+        service=interaction.demand.service,
+        device=label_device(request.user_agent.string),
+        reference=interaction.reference,
+        locale=current_locale(),
+    )
+    return send_code(
+        account=_account(facts),
+        method=METHODS[channel],
+        challenge_id=interaction.challenge_id,
+        occasion=occasion,
+        now=now,
+    )
+
+
+def _not_yet(facts: Facts, refusal: NotYet, now: datetime) -> Response:
+    wait = max(1, math.ceil((refusal.retry_at - now).total_seconds()))
+    challenge = facts.challenge
+    just_sent = challenge is not None and now - challenge.sent_at < settings.code.first_resend_after
+    if refusal.is_quota:
+        until = challenge.ends_at if challenge and challenge.ends_at > now else None
+        answer = page("signin/send_limit.html", 429, retry_at=refusal.retry_at, code_until=until, **_others(facts))
+    elif just_sent and facts.code_is_out:
+        # A double click: the code is on its way.
+        return redirect(f"/signin/{facts.interaction.id}/code", 303)
+    elif facts.code_is_out:
+        answer = _code_form(facts, [error("code", "e.send.wait", s=wait)], 429)
+    else:
+        answer = _choice(facts, [error("channel", "e.send.wait", s=wait)], 429)
+    answer.headers["Retry-After"] = str(wait)
+    return answer
+
+
+def _choice(facts: Facts, errors: list[FieldError], status: int) -> Response:
+    channels = [
+        {"name": channel, "checked": number == 0, **_shown(_account(facts), channel)}
+        for number, channel in enumerate(facts.channels)
+    ]
+    return page("signin/send.html", status, interaction=facts.interaction.id, channels=channels, errors=errors)
+
+
+def _code_form(facts: Facts, errors: list[FieldError], status: int, *, resent: str | None = None) -> Response:
+    challenge, now = _challenge(facts), clock.now()
+    delivery = outbox.delivery_of(challenge.subject_ref)
+    words = {"accepted": "accepted", "refused": "refused", "expired": "refused"}
+    context = {
+        **_destination(facts, challenge.channel),
+        **_others(facts),
+        "errors": errors,
+        "sent_at": challenge.sent_at,
+        "delivery": words.get(delivery.status, "queued") if delivery else "queued",
+        "delivered_at": delivery.at if delivery else None,
+        "resent": resent,
+        "expires_at": challenge.ends_at,
+        "expired": now >= challenge.ends_at,
+        "resend_in": max(0, math.ceil((next_send_at(challenge) - now).total_seconds())),
+        "sends_left": sends_left(challenge.account_id, now),
+        "sender": settings.sms.sender if challenge.channel == "sms" else settings.smtp.sender_address,
+    }
+    return page("signin/code.html", status, **context)
+
+
+def _destination(facts: Facts, channel: str) -> dict[str, Any]:
+    return {"interaction": facts.interaction.id, "channel": channel, **_shown(_account(facts), channel)}
+
+
+def _others(facts: Facts, *, without_current: bool = True) -> dict[str, Any]:
+    current = facts.challenge.channel if facts.challenge and without_current else None
+    names = [channel for channel in facts.channels if channel != current]
+    others = [{"name": channel, **_shown(_account(facts), channel)} for channel in names]
+    return {"interaction": facts.interaction.id, "other_channels": others}
+
+
+def _shown(account: Account, channel: str) -> dict[str, str]:
+    """Return a destination for the eye, and in words for the ear."""
+    method = METHODS[channel]
+    masked = method.mask(method.find_destination(account) or "")
+    if channel == "sms":
+        return {"masked": masked.text, "spoken": _("u02.sr.sms", nn=masked.ending)}
+    return {"masked": masked.text, "spoken": _("u02.sr.email", a=masked.first, b=masked.last, domaine=masked.domain)}
+
+
+def _account(facts: Facts) -> Account:
+    if facts.account is None:
+        raise ValueError("this step needs an account")
+    return facts.account
+
+
+def _challenge(facts: Facts) -> Challenge:
+    if facts.challenge is None:
+        raise ValueError("this step needs a challenge")
+    return facts.challenge

@@ -1,0 +1,73 @@
+"""The first page: who are you? NIR and password, answered alike for everyone who may not pass (R8)."""
+
+import math
+from datetime import datetime
+
+from werkzeug.wrappers import Response
+
+from idp import clock, metrics
+from idp.accounts.nir import NirFault, parse_nir
+from idp.accounts.passwords import HashingBusy
+from idp.accounts.signin import Authenticated, Paused, Refused, authenticate
+from idp.signin.forms import FieldError, error, one_field
+from idp.signin.interaction import Interaction
+from idp.signin.walk import enter, identify, onward
+from idp.web import PageError, check_csrf, client_address, device_cookie, page
+
+
+def show(interaction_id: str) -> Response:
+    """Show the empty form."""
+    return _form(enter(interaction_id, "identify").interaction, "", [], 200)
+
+
+def submit(interaction_id: str) -> Response:
+    """Read NIR and password and answer them."""
+    now = clock.now()
+    interaction = enter(interaction_id, "identify").interaction
+    check_csrf(interaction.id)
+    typed, password = one_field("nir"), one_field("password")
+    nir, errors = _read(typed, password)
+    if nir is None or errors:
+        return _form(interaction, typed, errors, 422)
+    answer = _authenticate(nir, password, now)
+    metrics.LOGIN_STEP.labels("identify", type(answer).__name__.lower()).inc()
+    if isinstance(answer, Paused):
+        return _paused(answer.until, now)
+    if isinstance(answer, Refused):
+        return _form(
+            interaction, typed, [error("nir", "e.cred")], 200, tries_left=answer.tries_left, pause=answer.pause
+        )
+    return onward(identify(interaction, answer.account.id, now))
+
+
+def _read(typed: str, password: str) -> tuple[str | None, list[FieldError]]:
+    errors, nir = [], None
+    try:
+        nir = parse_nir(typed)
+    except NirFault as fault:
+        errors.append(error("nir", f"e.nir.{fault.reason}", n=fault.length))
+    if not password:
+        errors.append(error("password", "e.pwd.empty"))
+    return nir, errors
+
+
+def _authenticate(nir: str, password: str, now: datetime) -> Authenticated | Refused | Paused:
+    try:
+        return authenticate(
+            nir=nir, password=password, device_cookie=device_cookie(), address=client_address(), now=now
+        )
+    except HashingBusy:
+        raise PageError("unavailable", 503, "every hashing lane is taken") from None
+
+
+def _paused(until: datetime, now: datetime) -> Response:
+    wait = (until - now).total_seconds()
+    answer = page("signin/password_pause.html", 429, until=until, minutes=math.ceil(wait / 60))
+    answer.headers["Retry-After"] = str(math.ceil(wait))
+    return answer
+
+
+def _form(interaction: Interaction, typed: str, errors: list[FieldError], status: int, **more: object) -> Response:
+    # What was typed stays, cut to what a page can bear; the password never does.
+    context = {"tries_left": None, "pause": None, **more}
+    return page("signin/identify.html", status, interaction=interaction.id, nir=typed[:40], errors=errors, **context)

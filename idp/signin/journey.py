@@ -1,0 +1,87 @@
+"""What a visitor must still do, as a list: the first step that is due is the page to show."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+
+from idp.accounts import devices, directory
+from idp.accounts.models import Account
+from idp.mfa import guard
+from idp.mfa.codes import Challenge, find_challenge
+from idp.mfa.guard import CodePause
+from idp.mfa.levels import level_of, reaches
+from idp.mfa.methods import available_methods
+from idp.mfa.policy import offered_channels
+from idp.signin.interaction import Interaction
+from idp.web import device_cookie
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What decides the next step."""
+
+    interaction: Interaction
+    account: Account | None
+    has_methods: bool
+    channels: tuple[str, ...]
+    challenge: Challenge | None
+    pause: CodePause | None
+
+    @property
+    def level_is_reached(self) -> bool:
+        """Whether the proofs so far are a complete sign-in that meets the demand."""
+        level = level_of(proof.name for proof in self.interaction.proofs)
+        return level is not None and reaches(level.acr, self.interaction.demand.levels)
+
+    @property
+    def code_is_out(self) -> bool:
+        """Whether a code was sent that the visitor may be typing."""
+        return self.challenge is not None and self.challenge.used_at is None
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """A step, due when its question is answered yes; its page is ``/signin/<interaction>/<name>``."""
+
+    name: str
+    is_due: Callable[[Facts], bool]
+
+
+STEPS: tuple[Step, ...] = (
+    Step("identify", lambda f: f.account is None or not f.interaction.has_proof("pwd")),
+    Step("restricted", lambda f: f.account is not None and f.account.status != "active"),
+    Step("no-channel", lambda f: not f.level_is_reached and not f.has_methods),
+    Step("unmet", lambda f: not f.level_is_reached and not f.channels),
+    Step("pause", lambda f: not f.level_is_reached and f.pause is not None),
+    Step("code", lambda f: not f.level_is_reached and f.code_is_out),
+    Step("send", lambda f: not f.level_is_reached),
+    Step("consent", lambda f: f.interaction.demand.consent_to is not None and f.interaction.consented is None),
+)
+
+
+def next_step(facts: Facts) -> str | None:
+    """Return the step that is due, or ``None`` when nothing is left to do."""
+    return next((step.name for step in STEPS if step.is_due(facts)), None)
+
+
+def gather_facts(interaction: Interaction, now: datetime) -> Facts:
+    """Look up what decides the next step of a sign-in."""
+    account = directory.find_account(interaction.account_id) if interaction.account_id else None
+    methods = tuple(method.channel for method in available_methods(account)) if account else ()
+    demand = interaction.demand
+    challenge = find_challenge(interaction.challenge_id)
+    if challenge is not None and challenge.account_id != interaction.account_id:
+        challenge = None
+    return Facts(
+        interaction=interaction,
+        account=account,
+        has_methods=bool(methods),
+        channels=offered_channels(methods, demanded=demand.levels, wished=demand.wished_levels),
+        challenge=challenge,
+        pause=guard.find_pause(account.id, lane_of(account.id, now), now) if account else None,
+    )
+
+
+def lane_of(account_id: str, now: datetime) -> str:
+    """Return the lane in which this browser's wrong codes of an account are counted."""
+    return devices.find_device(device_cookie(), account_id, now=now) or guard.UNKNOWN_DEVICES

@@ -1,0 +1,155 @@
+"""The addresses of a sign-in: which function answers each page; every page can be reloaded, none sends on GET."""
+
+from flask import Blueprint, redirect
+from werkzeug.exceptions import BadRequest
+from werkzeug.wrappers import Response
+
+from idp import clock
+from idp.i18n import _
+from idp.signin import code, identify
+from idp.signin.forms import one_field
+from idp.signin.interaction import find_restart, get_interaction, update_interaction
+from idp.signin.journey import STEPS
+from idp.signin.walk import NotDue, enter, finish, onward
+from idp.web import PageError, check_csrf, page
+
+blueprint = Blueprint("signin", __name__, url_prefix="/signin")
+EVERY_STEP = tuple(step.name for step in STEPS)
+
+
+@blueprint.errorhandler(NotDue)
+def go_where_due(detour: NotDue) -> Response:
+    """Lead a back button, a bookmark or a second tab to the step that is due."""
+    return redirect(detour.where, 303)
+
+
+@blueprint.get("/<interaction_id>/")
+@blueprint.get("/<interaction_id>/resend")
+@blueprint.get("/<interaction_id>/cancel")
+@blueprint.get("/<interaction_id>/switch")
+def index(interaction_id: str) -> Response:
+    """Lead to the step that is due."""
+    enter(interaction_id)
+    raise AssertionError("enter without steps always leads elsewhere")
+
+
+@blueprint.get("/<interaction_id>/identify")
+def identify_page(interaction_id: str) -> Response:
+    """Show the form for NIR and password."""
+    return identify.show(interaction_id)
+
+
+@blueprint.post("/<interaction_id>/identify")
+def identify_submit(interaction_id: str) -> Response:
+    """Answer NIR and password."""
+    return identify.submit(interaction_id)
+
+
+@blueprint.get("/<interaction_id>/send")
+def send_page(interaction_id: str) -> Response:
+    """Ask where to send the code."""
+    return code.show_send(interaction_id)
+
+
+@blueprint.post("/<interaction_id>/send")
+@blueprint.post("/<interaction_id>/resend")
+def send_submit(interaction_id: str) -> Response:
+    """Send a code."""
+    return code.send(interaction_id)
+
+
+@blueprint.get("/<interaction_id>/code")
+def code_page(interaction_id: str) -> Response:
+    """Show the field for the code."""
+    return code.show_code(interaction_id)
+
+
+@blueprint.post("/<interaction_id>/code")
+def code_submit(interaction_id: str) -> Response:
+    """Check the typed code."""
+    return code.submit_code(interaction_id)
+
+
+@blueprint.get("/<interaction_id>/pause")
+def pause_page(interaction_id: str) -> Response:
+    """Say until when no code is taken."""
+    return code.show_pause(interaction_id)
+
+
+@blueprint.get("/<interaction_id>/no-access")
+def no_access_page(interaction_id: str) -> Response:
+    """Say what is left to someone without mailbox or phone."""
+    return code.show_no_access(interaction_id)
+
+
+@blueprint.get("/<interaction_id>/no-channel")
+def no_channel_page(interaction_id: str) -> Response:
+    """Say that the account has nowhere to send a code to."""
+    facts = enter(interaction_id, "no-channel")
+    return page("signin/no_channel.html", 403, interaction=facts.interaction.id)
+
+
+@blueprint.get("/<interaction_id>/restricted")
+def restricted_page(interaction_id: str) -> Response:
+    """Say that this account cannot sign in now, and whom to ask."""
+    facts = enter(interaction_id, "restricted")
+    return page("signin/restricted.html", 403, interaction=facts.interaction.id)
+
+
+@blueprint.get("/<interaction_id>/consent")
+def consent_page(interaction_id: str) -> Response:
+    """Say what the service will learn, before it does."""
+    interaction = enter(interaction_id, "consent").interaction
+    items = [_(item) for item in interaction.demand.consent_to or ()]
+    return page("signin/consent.html", interaction=interaction.id, items=items)
+
+
+@blueprint.post("/<interaction_id>/consent")
+def consent_submit(interaction_id: str) -> Response:
+    """Take the visitor's decision."""
+    now = clock.now()
+    interaction = enter(interaction_id, "consent").interaction
+    check_csrf(interaction.id)
+    decision = one_field("decision")
+    if decision not in {"allow", "deny"}:
+        raise BadRequest("no decision")
+    if decision == "deny":
+        finish(interaction, "cancelled", now)
+        return redirect(interaction.resume_url, 303)
+    return onward(update_interaction(interaction, now, consented=True))
+
+
+@blueprint.post("/<interaction_id>/cancel")
+def cancel(interaction_id: str) -> Response:
+    """End the sign-in and go back to the service."""
+    interaction = enter(interaction_id, *EVERY_STEP).interaction
+    check_csrf(interaction.id)
+    finish(interaction, "cancelled", clock.now())
+    return redirect(interaction.resume_url, 303)
+
+
+@blueprint.post("/<interaction_id>/switch")
+def switch(interaction_id: str) -> Response:
+    """Let another person sign in here."""
+    interaction = enter(interaction_id, *EVERY_STEP).interaction
+    check_csrf(interaction.id)
+    nobody = {"account_id": None, "proofs": (), "challenge_id": None, "consented": None, "switched": True}
+    return onward(update_interaction(interaction, clock.now(), **nobody))
+
+
+@blueprint.get("/<interaction_id>/already")
+def already_page(interaction_id: str) -> Response:
+    """Say that this sign-in is over, and offer the way on."""
+    interaction = get_interaction(interaction_id)
+    if interaction.answered_at is None:
+        return redirect(f"/signin/{interaction.id}/", 303)
+    return page("signin/already.html", interaction=interaction.id, continue_url=f"/signin/{interaction.id}/restart")
+
+
+@blueprint.get("/<interaction_id>/restart")
+def restart(interaction_id: str) -> Response:
+    """Begin the service's request again."""
+    url = find_restart(interaction_id)
+    if url is None:
+        raise PageError("expired", 400, "nothing to restart")
+    return redirect(url, 303)

@@ -1,0 +1,121 @@
+"""How a sign-in moves on: the session rises with each proof, and the last one signs the browser in."""
+
+from dataclasses import replace
+from datetime import datetime
+
+from flask import redirect, request
+from werkzeug.wrappers import Response
+
+from idp import audit, clock, metrics, web
+from idp.accounts import devices
+from idp.db import db
+from idp.messages.compose import label_device
+from idp.mfa import guard
+from idp.mfa.levels import level_of
+from idp.session import Proof
+from idp.signin.interaction import (
+    Interaction,
+    Outcome,
+    adopt_session,
+    change_interaction,
+    get_interaction,
+    update_interaction,
+)
+from idp.signin.journey import Facts, gather_facts, lane_of, next_step
+
+
+class NotDue(Exception):
+    """The page that was asked for is not the one that is due; ``where`` is."""
+
+    def __init__(self, where: str) -> None:
+        super().__init__(where)
+        self.where = where
+
+
+def enter(interaction_id: str, *steps: str) -> Facts:
+    """Return the facts of this browser's sign-in if one of ``steps`` is due, or raise `NotDue` or `PageError`."""
+    now = clock.now()
+    interaction = get_interaction(interaction_id)
+    if interaction.answered_at is not None:
+        raise NotDue(f"/signin/{interaction.id}/already")
+    if interaction.outcome is not None:
+        raise NotDue(interaction.resume_url)
+    # The visitor may have finished in another tab.
+    adopted = adopt_session(interaction, web.current_session())
+    if adopted is not interaction:
+        interaction = update_interaction(interaction, now, account_id=adopted.account_id, proofs=adopted.proofs)
+    facts = gather_facts(interaction, now)
+    if next_step(facts) not in steps:
+        raise NotDue(onward_url(facts, now))
+    return facts
+
+
+def onward(interaction: Interaction) -> Response:
+    """Send the browser to what is due next; with 303, so that nothing is ever posted twice (P-03)."""
+    return redirect(onward_url(gather_facts(interaction, clock.now()), clock.now()), 303)
+
+
+def onward_url(facts: Facts, now: datetime) -> str:
+    """Return the address of what is due, finishing the sign-in when nothing is."""
+    step = next_step(facts)
+    if step == "unmet":
+        finish(facts.interaction, "unmet", now)
+        return facts.interaction.resume_url
+    if step is not None:
+        return f"/signin/{facts.interaction.id}/{step}"
+    complete(facts.interaction, now)
+    return facts.interaction.resume_url
+
+
+def finish(interaction: Interaction, outcome: Outcome, now: datetime) -> bool:
+    """End a sign-in: true for the one caller that ended it."""
+
+    def _end(old: Interaction) -> Interaction | None:
+        return None if old.outcome else replace(old, outcome=outcome, acted_at=now)
+
+    ended = change_interaction(interaction, _end) is not None
+    if ended:
+        metrics.LOGIN_STEP.labels("end", outcome).inc()
+        audit.record(
+            "sign-in", outcome=outcome, account_id=interaction.account_id, client_id=interaction.demand.service_id
+        )
+    return ended
+
+
+def complete(interaction: Interaction, now: datetime) -> None:
+    """Sign the browser in with what was proved; of many rivals one does."""
+    if not finish(interaction, "done", now):
+        return
+    level = level_of(proof.name for proof in interaction.proofs)
+    session = web.current_session()
+    if level is None or interaction.account_id is None:
+        raise ValueError("an unfinished sign-in cannot be completed")
+    if session is not None and (session.account_id, session.proofs) == (interaction.account_id, interaction.proofs):
+        return
+    account_id, label = interaction.account_id, label_device(request.user_agent.string)
+    guard.clear_guard(account_id, lane_of(account_id, now))
+    web.set_device_cookie(devices.remember_device(web.device_cookie(), account_id, label, now))
+    web.sign_in_session(
+        account_id=account_id, proofs=interaction.proofs, acr=level.acr, amr=level.amr, now=now, device_label=label
+    )
+    db.session.commit()
+    metrics.LOGIN_DURATION.labels(level.acr.rsplit(":", 1)[-1]).observe((now - interaction.created_at).total_seconds())
+
+
+def prove(interaction: Interaction, name: str, now: datetime) -> Interaction:
+    """Add a proof to a sign-in and give the browser's session a new id (AC-21)."""
+    proofs = (*(proof for proof in interaction.proofs if proof.name != name), Proof(name, now))
+    proved = update_interaction(interaction, now, proofs=proofs)
+    web.renew_session()
+    db.session.commit()
+    return proved
+
+
+def identify(interaction: Interaction, account_id: str, now: datetime) -> Interaction:
+    """Begin with a person: what another person had proved or was sent in this sign-in is dropped."""
+    known = update_interaction(
+        interaction, now, account_id=account_id, proofs=(Proof("pwd", now),), challenge_id=None, consented=None
+    )
+    web.renew_session()
+    db.session.commit()
+    return known

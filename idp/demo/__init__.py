@@ -1,0 +1,1 @@
+"""The demonstration: provider, relying party and mailbox on one machine, started by `idp demo`."""

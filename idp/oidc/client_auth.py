@@ -1,0 +1,96 @@
+"""How a client proves itself: by the one method that it registered, once per request, in constant time."""
+
+import base64
+import binascii
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from urllib.parse import unquote_plus
+
+from idp import audit, clock, ratelimit
+from idp.oidc.clients import Client, find_client
+from idp.oidc.errors import InvalidClient, InvalidRequest
+from idp.oidc.protocol import ProtocolRequest
+from idp.ratelimit import Window
+from idp.settings import settings
+
+# What a request presents: the client id, and the secret if there is one.
+Presented = tuple[str, str | None]
+
+
+def authenticate_client(request: ProtocolRequest) -> Client:
+    """Return the client that sent ``request``, or raise `InvalidClient` or `InvalidRequest`."""
+    presented = [(name, read(request)) for name, read in CLIENT_AUTH.items()]
+    used = [(name, found) for name, found in presented if found is not None]
+    if len(used) > 1:
+        # RFC 6749 §2.3: not more than one method in each request.
+        raise InvalidRequest("More than one client authentication method was used.")
+    if not used:
+        raise InvalidClient("Client authentication is missing.")
+    method, (client_id, secret) = used[0]
+    now = clock.now()
+    client = find_client(client_id)
+    if not _is_proved(client, method, secret, request.address, now) or client is None:
+        audit.record("client-authentication", outcome="refused", client_id=client.client_id if client else None)
+        raise InvalidClient("Client authentication failed.", detail=f"method {method}")
+    return client
+
+
+def _is_proved(client: Client | None, method: str, secret: str | None, address: str, now: datetime) -> bool:
+    # Counted per client and address: wrong secrets from afar do not lock the client's own network out (AC-129).
+    key = f"{client.client_id if client else '-'}:{address}"
+    if ratelimit.peek("client-auth", key, windows=_windows(), now=now).retry_at is not None:
+        return False
+    proved = (
+        client is not None
+        and not client.is_suspended
+        and client.token_endpoint_auth_method == method
+        and (secret is None or client.has_secret(secret, now))
+    )
+    if not proved:
+        ratelimit.spend("client-auth", key, windows=_windows(), now=now)
+    return proved
+
+
+def _windows() -> tuple[Window, ...]:
+    return (Window(settings.throttle.client_failures, settings.throttle.client_window),)
+
+
+def _basic(request: ProtocolRequest) -> Presented | None:
+    scheme, _, credentials = request.headers.get("authorization", "").partition(" ")
+    if scheme.lower() != "basic":
+        return None
+    try:
+        decoded = base64.b64decode(credentials.strip(), validate=True).decode("utf-8")
+    except (binascii.Error, UnicodeDecodeError) as fault:
+        raise InvalidClient("The Authorization header is malformed.") from fault
+    client_id, colon, secret = decoded.partition(":")
+    if not colon:
+        raise InvalidClient("The Authorization header is malformed.")
+    # RFC 6749 §2.3.1: both halves are form-encoded first.
+    client_id, secret = unquote_plus(client_id), unquote_plus(secret)
+    if request.form.get("client_id", client_id) != client_id:
+        raise InvalidRequest("client_id differs from the Authorization header.")
+    return client_id, secret
+
+
+def _post(request: ProtocolRequest) -> Presented | None:
+    secret = request.form.get("client_secret")
+    if secret is None:
+        return None
+    client_id = request.form.get("client_id")
+    if client_id is None:
+        raise InvalidRequest("client_id is missing.")
+    return client_id, secret
+
+
+def _none(request: ProtocolRequest) -> Presented | None:
+    client_id = request.form.get("client_id")
+    has_other = "client_secret" in request.form or "authorization" in request.headers
+    return None if client_id is None or has_other else (client_id, None)
+
+
+CLIENT_AUTH: Mapping[str, Callable[[ProtocolRequest], Presented | None]] = {
+    "client_secret_basic": _basic,
+    "client_secret_post": _post,
+    "none": _none,
+}

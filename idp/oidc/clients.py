@@ -1,0 +1,195 @@
+"""The relying parties: what is registered of each, found from memory on the hot paths."""
+
+import threading
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import JSON, ForeignKey, String, select
+from sqlalchemy.orm import Mapped, mapped_column
+
+from idp import clock, crypto
+from idp.db import Base, Moment, db
+from idp.settings import settings
+
+
+class ClientRow(Base):
+    """A client as the database keeps it; everything but its state is one checked metadata document."""
+
+    __tablename__ = "clients"
+
+    client_id: Mapped[str] = mapped_column(String(80), primary_key=True)
+    client_metadata: Mapped[dict[str, Any]] = mapped_column(JSON)
+    created_at: Mapped[datetime] = mapped_column(Moment)
+    updated_at: Mapped[datetime] = mapped_column(Moment)
+    suspended_at: Mapped[datetime | None] = mapped_column(Moment, default=None)
+    version: Mapped[int] = mapped_column(default=1)
+
+
+class ClientSecret(Base):
+    """One secret of a client, as its SHA-256: 256 random bits need no slow hash."""
+
+    __tablename__ = "client_secrets"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    client_id: Mapped[str] = mapped_column(ForeignKey("clients.client_id", ondelete="CASCADE"), index=True)
+    fingerprint: Mapped[str] = mapped_column(String(64))
+    created_at: Mapped[datetime] = mapped_column(Moment)
+    expires_at: Mapped[datetime | None] = mapped_column(Moment, default=None)
+
+
+@dataclass(frozen=True)
+class Secret:
+    """A secret that may still be used."""
+
+    fingerprint: str
+    expires_at: datetime | None
+
+
+@dataclass(frozen=True)
+class Client:
+    """A client as the protocol needs it."""
+
+    client_id: str
+    name: str
+    kind: str = "website"
+    security_profile: str = "oidc"
+    redirect_uris: tuple[str, ...] = ()
+    post_logout_redirect_uris: tuple[str, ...] = ()
+    grant_types: frozenset[str] = frozenset({"authorization_code"})
+    response_types: frozenset[str] = frozenset({"code"})
+    response_modes: frozenset[str] = frozenset({"query", "fragment", "form_post"})
+    scopes: frozenset[str] = frozenset({"openid"})
+    token_endpoint_auth_method: str = "client_secret_basic"  # noqa: S105 - a method's name
+    id_token_signed_response_alg: str = "RS256"  # noqa: S105 - an algorithm's name
+    subject_type: str = "pairwise"
+    sector_identifier: str = ""
+    require_pkce: bool = True
+    first_party: bool = True
+    default_max_age: int | None = None
+    default_acr_values: tuple[str, ...] = ()
+    client_uri: str | None = None
+    policy_uri: str | None = None
+    tos_uri: str | None = None
+    names: dict[str, str] = field(default_factory=dict)
+    secrets: tuple[Secret, ...] = ()
+    is_suspended: bool = False
+
+    @property
+    def is_public(self) -> bool:
+        """Whether the client cannot keep a secret."""
+        return self.token_endpoint_auth_method == "none"  # noqa: S105 - a method's name
+
+    @property
+    def must_use_pkce(self) -> bool:
+        """Whether a request without PKCE is refused (R14)."""
+        return self.is_public or self.require_pkce or self.security_profile != "oidc"
+
+    def name_in(self, locale: str) -> str:
+        """Return the name that visitors read in a language."""
+        return self.names.get(locale, self.name)
+
+    def has_secret(self, secret: str, now: datetime) -> bool:
+        """Tell in constant time whether ``secret`` is one of the living ones."""
+        theirs = crypto.fingerprint(secret)
+        living = [one for one in self.secrets if one.expires_at is None or now < one.expires_at]
+        # Every one is compared: which of them matched is nobody's business.
+        return sum(crypto.same(one.fingerprint, theirs) for one in living) > 0
+
+
+_FROZEN = {"grant_types", "response_types", "response_modes", "scopes"}
+_TUPLES = {"redirect_uris", "post_logout_redirect_uris", "default_acr_values"}
+
+
+@dataclass(frozen=True, slots=True)
+class _Cached:
+    client: Client | None
+    until: datetime
+
+
+_cache: dict[tuple[str, str], _Cached] = {}
+_cache_lock = threading.Lock()
+_CACHE_SIZE = 5_000
+# An unknown id is forgotten sooner: it may be registered the next moment.
+_UNKNOWN_FOR = timedelta(seconds=1)
+
+
+def find_client(client_id: str) -> Client | None:
+    """Return a client, from memory if it was read in the last few seconds."""
+    now = clock.now()
+    key = (settings.issuer, client_id)
+    cached = _cache.get(key)
+    if cached is not None and now < cached.until:
+        return cached.client
+    client = read_client(client_id)
+    until = now + (settings.lifetimes.client_cache if client else _UNKNOWN_FOR)
+    with _cache_lock:
+        if len(_cache) >= _CACHE_SIZE:
+            _cache.clear()
+        _cache[key] = _Cached(client, until)
+    return client
+
+
+def read_client(client_id: str) -> Client | None:
+    """Return a client as the database has it now."""
+    if len(client_id) > 80:
+        return None
+    row = db.session.get(ClientRow, client_id, populate_existing=True)
+    return None if row is None else _from_row(row)
+
+
+def list_clients() -> list[Client]:
+    """Return every client, by id."""
+    return [_from_row(row) for row in db.session.scalars(select(ClientRow).order_by(ClientRow.client_id))]
+
+
+def forget_cached_clients() -> None:
+    """Make this process read its clients anew."""
+    with _cache_lock:
+        _cache.clear()
+
+
+def suspend_client(client_id: str, now: datetime) -> bool:
+    """Refuse a client everywhere from now on; the caller commits."""
+    row = db.session.get(ClientRow, client_id)
+    if row is None:
+        return False
+    row.suspended_at, row.updated_at, row.version = now, now, row.version + 1
+    forget_cached_clients()
+    return True
+
+
+def describe_client(client: Client) -> dict[str, Any]:
+    """Return what the console and the command line show; never a secret or its hash."""
+    return {
+        "client_id": client.client_id,
+        "client_name": client.name,
+        "kind": client.kind,
+        "security_profile": client.security_profile,
+        "redirect_uris": list(client.redirect_uris),
+        "post_logout_redirect_uris": list(client.post_logout_redirect_uris),
+        "grant_types": sorted(client.grant_types),
+        "response_types": sorted(client.response_types),
+        "scope": " ".join(sorted(client.scopes)),
+        "token_endpoint_auth_method": client.token_endpoint_auth_method,
+        "id_token_signed_response_alg": client.id_token_signed_response_alg,
+        "subject_type": client.subject_type,
+        "sector_identifier": client.sector_identifier or None,
+        "require_pkce": client.must_use_pkce,
+        "first_party": client.first_party,
+        "secrets": len(client.secrets),
+        "suspended": client.is_suspended,
+    }
+
+
+def _from_row(row: ClientRow) -> Client:
+    query = select(ClientSecret.fingerprint, ClientSecret.expires_at).where(ClientSecret.client_id == row.client_id)
+    values: dict[str, Any] = {}
+    for name, value in row.client_metadata.items():
+        values[name] = frozenset(value) if name in _FROZEN else tuple(value) if name in _TUPLES else value
+    return Client(
+        client_id=row.client_id,
+        secrets=tuple(Secret(*one) for one in db.session.execute(query)),
+        is_suspended=row.suspended_at is not None,
+        **values,
+    )

@@ -1,0 +1,138 @@
+"""The machine-facing endpoints: one table, and the little of Flask that serves it (R21)."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from flask import Blueprint, Response, request
+from werkzeug.exceptions import RequestEntityTooLarge
+
+from idp import logs, metrics
+from idp.oidc.discovery import discovery, jwks
+from idp.oidc.errors import InvalidRequest, OAuthError
+from idp.oidc.grants import token
+from idp.oidc.introspect import introspect
+from idp.oidc.protocol import NO_STORE, ProtocolRequest, ProtocolResponse, json_response
+from idp.oidc.revoke import revoke
+from idp.oidc.userinfo import userinfo
+from idp.settings import settings
+from idp.web import client_address
+
+blueprint = Blueprint("protocol", __name__)
+log = logs.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """A function, the methods it answers, and whether scripts of any origin may call it."""
+
+    methods: tuple[str, ...]
+    function: Callable[[ProtocolRequest], ProtocolResponse]
+    for_scripts: bool = False
+    challenge: str = ""
+
+
+ENDPOINTS: Mapping[str, Endpoint] = {
+    "/.well-known/openid-configuration": Endpoint(("GET",), discovery, for_scripts=True),
+    "/.well-known/oauth-authorization-server": Endpoint(("GET",), discovery, for_scripts=True),
+    "/jwks.json": Endpoint(("GET",), jwks, for_scripts=True),
+    "/token": Endpoint(("POST",), token, for_scripts=True, challenge="Basic"),
+    "/userinfo": Endpoint(("GET", "POST"), userinfo, for_scripts=True, challenge="Bearer"),
+    "/introspect": Endpoint(("POST",), introspect, challenge="Basic"),
+    "/revoke": Endpoint(("POST",), revoke, for_scripts=True, challenge="Basic"),
+}
+_FORM = "application/x-www-form-urlencoded"
+_MOST_FIELDS = 100
+
+
+def serve(path: str) -> Response:
+    """Answer one protocol request: read it, call its function, write what it says."""
+    endpoint = ENDPOINTS[path]
+    try:
+        answer = endpoint.function(_read(path, endpoint))
+    except OAuthError as refusal:
+        metrics.ERRORS.labels(refusal.code or "no_token").inc()
+        log.info("protocol-refusal", endpoint=path, error=refusal.code, detail=refusal.detail or refusal.description)
+        answer = _refuse(refusal, endpoint)
+    response = Response(answer.body, answer.status, answer.headers)
+    if endpoint.for_scripts:
+        # No credentials: cookies never reach a protocol endpoint.
+        response.headers["Access-Control-Allow-Origin"] = "*"
+        response.headers["Access-Control-Expose-Headers"] = "WWW-Authenticate"
+    return response
+
+
+def preflight(path: str) -> Response:
+    """Tell a browser which cross-origin calls are welcome (Fetch standard)."""
+    endpoint = ENDPOINTS[path]
+    response = Response(status=204, headers={"Allow": ", ".join((*endpoint.methods, "OPTIONS"))})
+    if endpoint.for_scripts:
+        response.headers["Access-Control-Allow-Origin"] = "*"
+        response.headers["Access-Control-Allow-Methods"] = ", ".join(endpoint.methods)
+        response.headers["Access-Control-Allow-Headers"] = "Authorization, Content-Type"
+        response.headers["Access-Control-Max-Age"] = "3600"
+    return response
+
+
+def _read(path: str, endpoint: Endpoint) -> ProtocolRequest:
+    if len(request.headers.getlist("Authorization")) > 1 or "," in request.headers.get("Authorization", ""):
+        raise InvalidRequest("More than one Authorization header.")
+    if request.method == "POST" and request.query_string:
+        # RFC 6749 §2.3.1, §3.2: parameters, secrets above all, are never in the address (P-81).
+        raise InvalidRequest("Parameters belong in the body.")
+    return ProtocolRequest(
+        method=request.method,
+        path=path,
+        headers={name.lower(): value for name, value in request.headers.items()},
+        form=_read_form() if request.method == "POST" else {},
+        address=client_address(),
+    )
+
+
+def _read_form() -> dict[str, str]:
+    """Return each field once; twice is refused, empty counts as absent (RFC 6749 §3.2)."""
+    if request.mimetype != _FORM and (request.content_length or 0) > 0:
+        raise InvalidRequest(f"The body must be {_FORM}.", status=415)
+    if request.headers.get("Content-Encoding", "identity") != "identity":
+        raise InvalidRequest("The body must not be compressed.", status=415)
+    form: dict[str, str] = {}
+    try:
+        fields = list(request.form.items(multi=True))
+    except RequestEntityTooLarge:
+        raise InvalidRequest("The body is too large.", status=413) from None
+    if len(fields) > _MOST_FIELDS:
+        raise InvalidRequest("The body has too many fields.")
+    for name, value in fields:
+        if "\0" in value or "\ufffd" in value or "\0" in name:
+            raise InvalidRequest("A parameter is not UTF-8 text.")
+        if name in form:
+            raise InvalidRequest("A parameter was sent more than once.")
+        form[name] = value
+    return {name: value for name, value in form.items() if value}
+
+
+def _refuse(refusal: OAuthError, endpoint: Endpoint) -> ProtocolResponse:
+    headers = dict(NO_STORE)
+    if refusal.status in {401, 403}:
+        headers["WWW-Authenticate"] = _challenge(refusal, endpoint.challenge)
+    if not refusal.code:
+        return ProtocolResponse(refusal.status, b"", headers)
+    return json_response(refusal.status, {"error": refusal.code, "error_description": refusal.description}, headers)
+
+
+def _challenge(refusal: OAuthError, scheme: str) -> str:
+    parts = [f'{scheme} realm="{settings.issuer}"']
+    if scheme == "Bearer" and refusal.code:
+        parts += [f'error="{refusal.code}"', f'error_description="{refusal.description}"']
+    return ", ".join(parts)
+
+
+def _register() -> None:
+    for path, endpoint in ENDPOINTS.items():
+        name = path.strip("/.").replace("/", "-").replace(".", "-")
+        blueprint.add_url_rule(
+            path, name, serve, methods=endpoint.methods, defaults={"path": path}, provide_automatic_options=False
+        )
+        blueprint.add_url_rule(path, f"{name}-options", preflight, methods=["OPTIONS"], defaults={"path": path})
+
+
+_register()

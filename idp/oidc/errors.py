@@ -1,0 +1,69 @@
+"""What a relying party is told when it breaks the contract: a registered code, one ASCII sentence, a private detail."""
+
+
+class OAuthError(Exception):
+    """A refusal with its registered ``code``; ``detail`` goes to the log only."""
+
+    code = "invalid_request"
+    status = 400
+
+    def __init__(
+        self, description: str, *, detail: str = "", code: str | None = None, status: int | None = None
+    ) -> None:
+        super().__init__(description)
+        self.code = code or self.code
+        self.status = status or self.status
+        self.description = description
+        self.detail = detail
+
+
+class InvalidRequest(OAuthError):
+    """RFC 6749 §5.2: the request is malformed."""
+
+
+class InvalidClient(OAuthError):
+    """RFC 6749 §5.2: client authentication failed."""
+
+    code = "invalid_client"
+    status = 401
+
+
+class InvalidGrant(OAuthError):
+    """RFC 6749 §5.2: the code or refresh token is not good, for whatever reason; always the same sentence."""
+
+    code = "invalid_grant"
+
+    def __init__(self, detail: str) -> None:
+        super().__init__("The grant is invalid, expired, revoked or was issued to another client.", detail=detail)
+
+
+class InvalidScope(OAuthError):
+    """RFC 6749 §5.2: more was asked than was granted."""
+
+    code = "invalid_scope"
+
+
+class UnauthorizedClient(OAuthError):
+    """RFC 6749 §5.2: this client may not use this grant."""
+
+    code = "unauthorized_client"
+
+
+class UnsupportedGrantType(OAuthError):
+    """RFC 6749 §5.2: no such grant here."""
+
+    code = "unsupported_grant_type"
+
+
+class InvalidToken(OAuthError):
+    """RFC 6750 §3.1: the access token is not good."""
+
+    code = "invalid_token"
+    status = 401
+
+
+class InsufficientScope(OAuthError):
+    """RFC 6750 §3.1: the access token is good, and not for this."""
+
+    code = "insufficient_scope"
+    status = 403

@@ -1,0 +1,35 @@
+"""The shape of a machine-facing endpoint (R21): a plain function from a `ProtocolRequest` to a `ProtocolResponse`."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+NO_STORE = {"Cache-Control": "no-store", "Pragma": "no-cache"}
+
+
+@dataclass(frozen=True, slots=True)
+class ProtocolRequest:
+    """A request as an endpoint needs it: header names in lower case, each form field once."""
+
+    method: str
+    path: str
+    headers: Mapping[str, str]
+    form: Mapping[str, str] = field(default_factory=dict)
+    address: str = "unknown"
+    client_certificate: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ProtocolResponse:
+    """An answer: status, body and headers."""
+
+    status: int
+    body: bytes = b""
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+def json_response(status: int, content: Any, headers: Mapping[str, str] = NO_STORE) -> ProtocolResponse:
+    """Return ``content`` as JSON that nobody keeps."""
+    body = json.dumps(content, separators=(",", ":"), ensure_ascii=False).encode()
+    return ProtocolResponse(status, body, {"Content-Type": "application/json", **headers})

@@ -1,0 +1,176 @@
+"""Refresh tokens: a family per grant, one living token in it, a short grace for a lost reply, death by reuse (R13).
+
+A token is ``family.n.mac``: nothing to steal is stored. The family and its current ``n`` are durable.
+"""
+
+import base64
+import re
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import JSON, ColumnElement, String, select, update
+from sqlalchemy.orm import Mapped, mapped_column
+
+from idp import audit, crypto
+from idp.db import Base, Moment, db
+from idp.oidc.errors import InvalidGrant
+from idp.oidc.grant import Grant
+from idp.oidc.tokens import revoke_access_tokens
+from idp.settings import settings
+
+_SHAPE = re.compile(r"([A-Za-z0-9_-]{22})\.(\d{1,9})\.([A-Za-z0-9_-]{43})")
+
+
+class RefreshFamily(Base):
+    """The refresh tokens of one grant; its id is the grant's."""
+
+    __tablename__ = "refresh_families"
+
+    id: Mapped[str] = mapped_column(String(22), primary_key=True)
+    client_id: Mapped[str] = mapped_column(String(80), index=True)
+    account_id: Mapped[str] = mapped_column(String(36), index=True)
+    sid: Mapped[str] = mapped_column(String(22), index=True)
+    scopes: Mapped[list[str]] = mapped_column(JSON)
+    userinfo_claims: Mapped[list[str]] = mapped_column(JSON)
+    id_token_claims: Mapped[list[str]] = mapped_column(JSON)
+    auth_time: Mapped[datetime] = mapped_column(Moment)
+    acr: Mapped[str] = mapped_column(String(80))
+    amr: Mapped[list[str]] = mapped_column(JSON)
+    n: Mapped[int] = mapped_column(default=1)
+    created_at: Mapped[datetime] = mapped_column(Moment)
+    rotated_at: Mapped[datetime] = mapped_column(Moment)
+    ends_at: Mapped[datetime] = mapped_column(Moment, index=True)
+    revoked_at: Mapped[datetime | None] = mapped_column(Moment, default=None)
+    revoked_for: Mapped[str | None] = mapped_column(String(30), default=None)
+
+    @property
+    def grant(self) -> Grant:
+        """Return the grant that the family belongs to."""
+        return Grant(
+            id=self.id,
+            client_id=self.client_id,
+            account_id=self.account_id,
+            sid=self.sid,
+            scopes=tuple(self.scopes),
+            auth_time=self.auth_time,
+            acr=self.acr,
+            amr=tuple(self.amr),
+            userinfo_claims=tuple(self.userinfo_claims),
+            id_token_claims=tuple(self.id_token_claims),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Rotated:
+    """A refresh token that was good, and its successor."""
+
+    grant: Grant
+    successor: str
+
+
+def issue_family(grant: Grant, now: datetime) -> str:
+    """Begin a family and return its first token; the caller commits."""
+    db.session.add(
+        RefreshFamily(
+            id=grant.id, client_id=grant.client_id, account_id=grant.account_id, sid=grant.sid,
+            scopes=list(grant.scopes), userinfo_claims=list(grant.userinfo_claims),
+            id_token_claims=list(grant.id_token_claims), auth_time=grant.auth_time, acr=grant.acr, amr=list(grant.amr),
+            n=1, created_at=now, rotated_at=now, ends_at=now + settings.lifetimes.refresh_absolute,
+        )
+    )  # fmt: skip
+    return _token(grant.id, 1)
+
+
+def find_family(token: str, *, client_id: str) -> tuple[RefreshFamily, int] | None:
+    """Return the family of a genuine token of this client, living or not, and the token's number."""
+    found = _SHAPE.fullmatch(token)
+    if found is None or not crypto.same(_token(found[1], int(found[2])), token):
+        return None
+    family = db.session.get(RefreshFamily, found[1], populate_existing=True)
+    return None if family is None or family.client_id != client_id else (family, int(found[2]))
+
+
+def rotate(token: str, *, client_id: str, now: datetime) -> Rotated:
+    """Exchange a refresh token for its successor, or raise `InvalidGrant`; commits.
+
+    The token before the current one is answered with the same successor for a short grace: the reply to a phone may
+    have been lost (RC-39). Any older one has leaked, and ends the family (RFC 9700 §4.14.2).
+    """
+    found = find_family(token, client_id=client_id)
+    if found is None:
+        raise InvalidGrant("refresh token unknown, or of another client")
+    family, n = found
+    is_dead = family.revoked_at or now >= family.ends_at or now >= family.rotated_at + settings.lifetimes.refresh_idle
+    if is_dead:
+        db.session.rollback()
+        raise InvalidGrant(f"family ended: {family.revoked_for or 'time'}")
+    if n == family.n and _move(family.id, n, now):
+        return Rotated(family.grant, _token(family.id, n + 1))
+    # Not the current one, or a rival was faster: look at the family as it is now.
+    db.session.refresh(family)
+    in_grace = n == family.n - 1 and now <= family.rotated_at + settings.lifetimes.refresh_grace
+    grant, successor, alive = family.grant, _token(family.id, family.n), family.revoked_at is None
+    db.session.rollback()
+    if in_grace and alive:
+        return Rotated(grant, successor)
+    revoke_grant(grant.id, now, reason="refresh-reuse")
+    audit.record("refresh-reuse", outcome="refused", account_id=grant.account_id, client_id=client_id)
+    raise InvalidGrant("refresh token reused")
+
+
+def revoke_grant(grant_id: str, now: datetime, *, reason: str) -> None:
+    """End everything that was issued for a grant: its access tokens and its family; commits."""
+    revoke_access_tokens(grant_id, now)
+    _revoke(RefreshFamily.id == grant_id, now, reason)
+    db.session.commit()
+
+
+def revoke_families_of(account_id: str, now: datetime, *, reason: str) -> int:
+    """End every grant of a person, as after a change of password; commits."""
+    return _revoke_with_tokens(RefreshFamily.account_id == account_id, now, reason)
+
+
+def revoke_families_of_session(sid: str, now: datetime) -> int:
+    """End the grants of a browser session that signs out, but for clients that may act offline; commits."""
+    families = db.session.scalars(
+        select(RefreshFamily).where(RefreshFamily.sid == sid, RefreshFamily.revoked_at.is_(None))
+    )
+    ids = [family.id for family in families if "offline_access" not in family.scopes]
+    return _revoke_with_tokens(RefreshFamily.id.in_(ids), now, "signed-out") if ids else 0
+
+
+def _move(family_id: str, n: int, now: datetime) -> bool:
+    """Take the family one token on: of many rivals, one does."""
+    moved = db.session.execute(
+        update(RefreshFamily)
+        .where(RefreshFamily.id == family_id, RefreshFamily.n == n, RefreshFamily.revoked_at.is_(None))
+        .values(n=n + 1, rotated_at=now)
+        .returning(RefreshFamily.id)
+        .execution_options(synchronize_session=False)
+    ).one_or_none()
+    db.session.commit()
+    return moved is not None
+
+
+def _revoke(condition: ColumnElement[bool], now: datetime, reason: str) -> list[str]:
+    ended = db.session.scalars(
+        update(RefreshFamily)
+        .where(condition, RefreshFamily.revoked_at.is_(None))
+        .values(revoked_at=now, revoked_for=reason)
+        .returning(RefreshFamily.id)
+        .execution_options(synchronize_session=False)
+    )
+    return list(ended)
+
+
+def _revoke_with_tokens(condition: ColumnElement[bool], now: datetime, reason: str) -> int:
+    ended = _revoke(condition, now, reason)
+    db.session.commit()
+    for grant_id in ended:
+        revoke_access_tokens(grant_id, now)
+    return len(ended)
+
+
+def _token(family_id: str, n: int) -> str:
+    mac = base64.urlsafe_b64encode(crypto.keyed("refresh", family_id, str(n))).decode().rstrip("=")
+    return f"{family_id}.{n}.{mac}"

@@ -1,0 +1,233 @@
+"""The authorization endpoint: who comes with a good request leaves with a code, an error, or for the sign-in pages."""
+
+from datetime import datetime, timedelta
+
+from flask import Blueprint, Response, redirect, request
+from werkzeug.wrappers import Response as BaseResponse
+
+from idp import clock, entropy, i18n, logs, metrics
+from idp.db import db
+from idp.oidc.checks import check_request, get_caller
+from idp.oidc.clients import Client
+from idp.oidc.codes import AuthorizationCode, issue_code
+from idp.oidc.consents import allowed_claims, consent_texts, granted_scopes, record_consent, wanted_scopes
+from idp.oidc.errors import OAuthError
+from idp.oidc.grant import Grant
+from idp.oidc.hints import find_hinted_session
+from idp.oidc.needs import (
+    Need,
+    Standing,
+    demanded_levels,
+    find_need,
+    fresh_after,
+    must_agree,
+    reported_acr,
+    wished_levels,
+)
+from idp.oidc.request import (
+    Parameters,
+    UnreadableRequest,
+    parse_request,
+    read_parameters,
+    restore_request,
+)
+from idp.oidc.response_modes import DEFAULT_MODE, ReturnAddress, answer, refuse, return_address
+from idp.settings import settings
+from idp.signin.interaction import Demand, Interaction, answer_interaction, get_interaction, start_interaction
+from idp.state import state
+from idp.web import PageError, change_session, current_session, ensure_session, page
+
+blueprint = Blueprint("authorize", __name__)
+log = logs.get_logger()
+
+# A relying party that sends a signed-in visitor back this often in this time is in a loop (U20).
+_BOUNCES = 8
+_BOUNCE_TIME = timedelta(seconds=10)
+
+
+@blueprint.route("/authorize", methods=["GET", "POST"])
+def authorize() -> BaseResponse:
+    """Answer an authorization request (OIDC Core §3.1.2.1: GET and POST alike)."""
+    parameters = _sent_parameters()
+    client, redirect_uri = get_caller(parameters)
+    to = return_address(parameters, client, redirect_uri)
+    try:
+        asked = parse_request(parameters, client_id=client.client_id, redirect_uri=redirect_uri)
+        check_request(asked, client)
+    except OAuthError as fault:
+        return _refused(to, fault, client)
+    if _came_without_cookies():
+        return redirect(f"/authorize?{parameters.as_query()}", 303)
+    now = clock.now()
+    standing = Standing(asked, client, current_session(), fresh_after(asked, client, now))
+    need = find_need(standing)
+    if need is not None and "none" in asked.prompt:
+        return _refused(to, OAuthError(need.description, code=need.error), client)
+    if need is not None:
+        return _sent_to_sign_in(standing, need, restart_url=f"/authorize?{parameters.as_query()}", now=now)
+    if "none" not in asked.prompt and _is_bouncing(standing):
+        return _loop_page(client, parameters)
+    return _handed_over(to, standing, now)
+
+
+@blueprint.get("/authorize/<interaction_id>")
+def resume(interaction_id: str) -> BaseResponse:
+    """Answer the relying party once the visitor has walked through the sign-in pages."""
+    now = clock.now()
+    interaction = get_interaction(interaction_id)
+    if interaction.outcome is None:
+        return redirect(f"/signin/{interaction.id}/", 303)
+    if interaction.answered_at is not None:
+        return _already(interaction)
+    asked = restore_request(interaction.payload)
+    # The registration may have changed while the visitor walked.
+    client, redirect_uri = get_caller(Parameters({"client_id": asked.client_id, "redirect_uri": asked.redirect_uri}))
+    to = ReturnAddress(redirect_uri, asked.state, asked.response_mode or DEFAULT_MODE)
+    standing = Standing(
+        asked, client, current_session(), interaction.demand.fresh_after, has_walked=True,
+        agreed=interaction.consented is True,
+    )  # fmt: skip
+    fault = _fault_of(interaction, standing)
+    need = None if fault else find_need(standing)
+    if answer_interaction(interaction, now) is None:
+        return _already(interaction)
+    if fault is not None:
+        return _refused(to, fault, client)
+    if need is not None and need.name == "consent":
+        # Only now is it known who they are, and that they have not agreed before.
+        return _sent_to_sign_in(standing, need, restart_url=f"/signin/{interaction.id}/restart", now=now)
+    if need is not None:
+        return _refused(to, OAuthError(need.description, code=need.error), client)
+    return _handed_over(to, standing, now)
+
+
+def _sent_parameters() -> Parameters:
+    """Read the query of a GET or the form of a POST, never a mixture of both (AC-106)."""
+    try:
+        if request.method != "POST":
+            return read_parameters(request.query_string)
+        if request.query_string:
+            raise UnreadableRequest("a POST with a query")
+        if request.mimetype != "application/x-www-form-urlencoded":
+            raise UnreadableRequest("not a form", 415)
+        return read_parameters(request.get_data())
+    except UnreadableRequest as fault:
+        raise PageError("bad_request", fault.status, fault.detail) from fault
+
+
+def _came_without_cookies() -> bool:
+    """Tell whether a POST from the relying party's own page left our `SameSite=Lax` cookie behind.
+
+    The same request as a GET brings the cookie along; answered now, it would overwrite a living session.
+    """
+    if request.method != "POST" or current_session() is not None:
+        return False
+    site, origin = request.headers.get("Sec-Fetch-Site"), request.headers.get("Origin")
+    return site not in {None, "same-origin", "none"} or origin not in {None, settings.issuer}
+
+
+def _sent_to_sign_in(standing: Standing, need: Need, *, restart_url: str, now: datetime) -> BaseResponse:
+    """Keep the request and lead the visitor to the pages that ask for what is missing."""
+    asked, client = standing.request, standing.client
+    hinted = find_hinted_session(asked.id_token_hint, client)
+    agree = must_agree(standing, need)
+    demand = Demand(
+        service=client.name_in(i18n.current_locale()),
+        service_id=client.client_id,
+        levels=demanded_levels(asked),
+        wished_levels=wished_levels(asked, client),
+        fresh_after=standing.fresh_after,
+        consent_to=consent_texts(wanted_scopes(asked, client)) if agree else None,
+        account_id=hinted.account_id if hinted else None,
+        locale=i18n.current_locale(),
+        form_target=asked.redirect_uri,
+    )
+    db.session.rollback()
+    interaction = start_interaction(
+        session=ensure_session(),
+        demand=demand,
+        payload=asked.as_payload(),
+        resume_at="/authorize",
+        restart_url=restart_url,
+        now=now,
+    )
+    metrics.AUTHORIZE.labels(need.name).inc()
+    return redirect(f"/signin/{interaction.id}/", 303)
+
+
+def _fault_of(interaction: Interaction, standing: Standing) -> OAuthError | None:
+    """Return why a finished walk gives no code, or ``None``."""
+    if interaction.outcome == "cancelled":
+        return OAuthError("The account holder cancelled.", code="access_denied")
+    if interaction.outcome == "unmet":
+        return OAuthError("The demanded acr cannot be reached.", code="unmet_authentication_requirements")
+    if standing.session is None or standing.session.account_id != interaction.account_id:
+        # Another tab signed someone else in meanwhile; whoever is there now did not walk this walk.
+        return OAuthError("Another person is signed in.", code="login_required")
+    return None
+
+
+def _handed_over(to: ReturnAddress, standing: Standing, now: datetime) -> Response:
+    """Issue the code: the fast path of a signed-in visitor, and the end of every walk."""
+    asked, client, session = standing.request, standing.client, standing.session
+    if session is None or not (session.account_id and session.sid and session.acr and session.auth_time):
+        raise ValueError("only a complete sign-in gets a code")
+    grant = Grant(
+        id=entropy.identifier(),
+        client_id=client.client_id,
+        account_id=session.account_id,
+        sid=session.sid,
+        scopes=granted_scopes(asked, client),
+        auth_time=session.auth_time,
+        acr=reported_acr(asked, session.acr),
+        amr=session.amr,
+        userinfo_claims=allowed_claims(asked.claims.userinfo, client),
+        id_token_claims=allowed_claims(asked.claims.id_token, client),
+    )
+    if standing.agreed and not client.first_party:
+        agreed = wanted_scopes(asked, client)
+        record_consent(account_id=session.account_id, client_id=client.client_id, scopes=agreed, now=now)
+        db.session.commit()
+    # What the client will be signed out of.
+    if client.client_id not in session.clients:
+        change_session(lambda held: held.with_client(client.client_id))
+    code = issue_code(AuthorizationCode(grant, to.redirect_uri, asked.nonce, asked.code_challenge, now))
+    metrics.AUTHORIZE.labels("code").inc()
+    log.info("code-issued", client_id=client.client_id, account_id=session.account_id, grant=grant.id)
+    return answer(to, {"code": code})
+
+
+def _refused(to: ReturnAddress, fault: OAuthError, client: Client) -> Response:
+    metrics.AUTHORIZE.labels(fault.code).inc()
+    detail = fault.detail or fault.description
+    log.info("authorization-refused", client_id=client.client_id, error=fault.code, detail=detail)
+    return refuse(to, fault)
+
+
+def _already(interaction: Interaction) -> BaseResponse:
+    """Lead a second tab or a back button to the page that says so (U19); the answer is given once (AC-22)."""
+    return redirect(f"/signin/{interaction.id}/already", 303)
+
+
+def _is_bouncing(standing: Standing) -> bool:
+    """Count how often a browser is sent straight back; other programs do not say that they navigate."""
+    if standing.session is None or request.headers.get("Sec-Fetch-Mode") != "navigate":
+        return False
+    key = f"{standing.session.sid}:{standing.client.client_id}"
+    if state.bump("bounces", key, ttl=_BOUNCE_TIME) <= _BOUNCES:
+        return False
+    # « Réessayer » starts counting anew.
+    state.clear("bounces", key)
+    return True
+
+
+def _loop_page(client: Client, parameters: Parameters) -> Response:
+    metrics.BOUNCED.inc()
+    log.info("bounced", client_id=client.client_id)
+    return page(
+        "signin/loop.html",
+        409,
+        service=client.name_in(i18n.current_locale()),
+        retry_url=f"/authorize?{parameters.as_query()}",
+        logout_url="/logout",
+    )

@@ -1,0 +1,52 @@
+# What people and CI run. Every target makes what it needs; a second run finds it done.
+#   make demo         provider, relying party and mailbox on this machine
+#   make test         all tests, on SQLite and on PostgreSQL with Redis
+#   make check        style and types, as CI checks them
+#   make bench-quick  requests per second of the usual requests
+
+PYTHON ?= python3
+BIN := .venv/bin
+PACKAGES := .venv/.installed
+NODE := tests/e2e/node
+NODE_PACKAGES := $(NODE)/node_modules/.installed
+# For example: make test PYTEST_ARGS="tests/oidc -x"
+PYTEST_ARGS ?=
+PYTEST := $(BIN)/pytest -n auto --dist loadgroup $(PYTEST_ARGS)
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test check bench-quick test-programs clean
+
+help:
+	@sed -n 's/^#   //p' Makefile
+
+demo: $(PACKAGES)
+	@$(BIN)/idp demo
+
+# The servers are thrown away with their data at the end, also after a failure.
+test: $(PACKAGES) $(NODE_PACKAGES) | test-programs
+	$(BIN)/python tests/servers.py $(PYTEST) --backend=embedded
+	$(BIN)/python tests/servers.py $(PYTEST) --backend=servers
+
+check: $(PACKAGES)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+bench-quick: $(PACKAGES)
+	$(BIN)/python bench/quick.py
+
+clean:
+	rm -rf .venv var test-artefacts $(NODE)/node_modules .mypy_cache .pytest_cache .ruff_cache
+
+test-programs:
+	@.ci/install-programs chromium redis-server postgresql nodejs npm
+
+$(PACKAGES): pyproject.toml $(wildcard constraints.txt)
+	@$(PYTHON) -c 'import ensurepip' 2>/dev/null || .ci/install-programs python3-venv
+	$(PYTHON) -m venv .venv
+	$(BIN)/pip install --quiet --disable-pip-version-check -e '.[dev,demo]' $(addprefix -c ,$(wildcard constraints.txt))
+	@touch $@
+
+$(NODE_PACKAGES): $(NODE)/package.json $(NODE)/package-lock.json | test-programs
+	npm ci --prefix $(NODE) --no-fund --no-audit --loglevel=error
+	@touch $@

@@ -1,0 +1,84 @@
+"""One demonstration and one Chromium for all tests of this folder; each test has a browser profile of its own."""
+
+import os
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, sync_playwright
+from sqlalchemy import create_engine, text
+
+from tests.e2e.demonstration import Demonstration, running
+from tests.e2e.visitor import Visitor
+
+CHROMIUM = os.environ.get("CHROMIUM", "/usr/bin/chromium")
+NewVisitor = Callable[..., Visitor]
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if "/e2e/" in str(item.path):
+            item.add_marker(pytest.mark.e2e)
+            # One demonstration is enough: all on one worker.
+            item.add_marker(pytest.mark.xdist_group("e2e"))
+
+
+@pytest.fixture(scope="session")
+def demonstration(backend: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demonstration]:
+    with running(tmp_path_factory.mktemp("demo") / "var", _stores(backend)) as demonstration:
+        yield demonstration
+
+
+def _stores(backend: str) -> dict[str, str]:
+    if backend == "embedded":
+        return {}
+    maintenance = os.environ["TEST_DATABASE_URL"]
+    engine = create_engine(maintenance, isolation_level="AUTOCOMMIT")
+    with engine.connect() as connection:
+        connection.execute(text("DROP DATABASE IF EXISTS sesame_demo WITH (FORCE)"))
+        connection.execute(text("CREATE DATABASE sesame_demo"))
+    engine.dispose()
+    return {
+        "IDP_DATABASE_URL": maintenance.rsplit("/", 1)[0] + "/sesame_demo",
+        "IDP_REDIS_URL": f"{os.environ['TEST_REDIS_URL'].rstrip('/')}/60",
+    }
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(
+            executable_path=CHROMIUM,
+            # No sandbox: it needs user namespaces, which root in a container seldom has.
+            args=["--no-sandbox", "--disable-background-networking", "--disable-dev-shm-usage"],
+        )
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def new_visitor(
+    request: pytest.FixtureRequest, chromium: Browser, demonstration: Demonstration
+) -> Iterator[NewVisitor]:
+    """Return a maker of visitors; its arguments are those of a Playwright context."""
+    contexts = []
+
+    def make(**options: Any) -> Visitor:
+        context = chromium.new_context(**{"locale": "fr-FR", "viewport": {"width": 1000, "height": 900}, **options})
+        context.set_default_timeout(15_000)
+        contexts.append(context)
+        return Visitor(
+            context.new_page(),
+            demonstration,
+            test=request.node.name,
+            with_javascript=options.get("java_script_enabled", True),
+        )
+
+    yield make
+    for context in contexts:
+        context.close()
+
+
+@pytest.fixture
+def visitor(new_visitor: NewVisitor) -> Visitor:
+    return new_visitor()

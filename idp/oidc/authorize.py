@@ -13,11 +13,11 @@ from idp.oidc.codes import AuthorizationCode, issue_code
 from idp.oidc.consents import allowed_claims, consent_texts, granted_scopes, record_consent, wanted_scopes
 from idp.oidc.errors import OAuthError
 from idp.oidc.grant import Grant
-from idp.oidc.hints import find_hinted_session
 from idp.oidc.needs import (
     Need,
     Standing,
     demanded_levels,
+    demanded_sub,
     find_need,
     fresh_after,
     must_agree,
@@ -27,6 +27,7 @@ from idp.oidc.needs import (
 from idp.oidc.request import (
     Parameters,
     UnreadableRequest,
+    is_cross_site,
     parse_request,
     read_parameters,
     restore_request,
@@ -56,7 +57,8 @@ def authorize() -> BaseResponse:
         check_request(asked, client)
     except OAuthError as fault:
         return _refused(to, fault, client)
-    if _came_without_cookies():
+    if request.method == "POST" and current_session() is None and is_cross_site(request.headers, settings.issuer):
+        # Answered now, it would overwrite a living session; the same request as a GET brings the cookie along.
         return redirect(f"/authorize?{parameters.as_query()}", 303)
     now = clock.now()
     standing = Standing(asked, client, current_session(), fresh_after(asked, client, now))
@@ -115,21 +117,12 @@ def _sent_parameters() -> Parameters:
         raise PageError("bad_request", fault.status, fault.detail) from fault
 
 
-def _came_without_cookies() -> bool:
-    """Tell whether a POST from the relying party's own page left our `SameSite=Lax` cookie behind.
-
-    The same request as a GET brings the cookie along; answered now, it would overwrite a living session.
-    """
-    if request.method != "POST" or current_session() is not None:
-        return False
-    site, origin = request.headers.get("Sec-Fetch-Site"), request.headers.get("Origin")
-    return site not in {None, "same-origin", "none"} or origin not in {None, settings.issuer}
-
-
 def _sent_to_sign_in(standing: Standing, need: Need, *, restart_url: str, now: datetime) -> BaseResponse:
     """Keep the request and lead the visitor to the pages that ask for what is missing."""
     asked, client = standing.request, standing.client
-    hinted = find_hinted_session(asked.id_token_hint, client)
+    session = ensure_session()
+    # Whom the demanded sub is, is known only while they are signed in; `find_need` looks again at the end.
+    is_them = need.name != "person" and demanded_sub(asked) is not None
     agree = must_agree(standing, need)
     demand = Demand(
         service=client.name_in(i18n.current_locale()),
@@ -138,13 +131,13 @@ def _sent_to_sign_in(standing: Standing, need: Need, *, restart_url: str, now: d
         wished_levels=wished_levels(asked, client),
         fresh_after=standing.fresh_after,
         consent_to=consent_texts(wanted_scopes(asked, client)) if agree else None,
-        account_id=hinted.account_id if hinted else None,
+        account_id=session.account_id if is_them else None,
         locale=i18n.current_locale(),
         form_target=asked.redirect_uri,
     )
     db.session.rollback()
     interaction = start_interaction(
-        session=ensure_session(),
+        session=session,
         demand=demand,
         payload=asked.as_payload(),
         resume_at="/authorize",

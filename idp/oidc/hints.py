@@ -1,23 +1,21 @@
-"""Whom an ID token that comes back to us is about: a hint at a person and a session, never a proof of anything."""
+"""Whom an ID token that comes back to us is about: a hint at a person, never a proof of anything."""
 
 from dataclasses import dataclass
 
 from idp import clock
-from idp.db import db
 from idp.oidc.clients import Client
+from idp.oidc.id_token import TYPE
 from idp.oidc.jose import BadToken, read_own
 from idp.oidc.keys import key_ring
 from idp.oidc.subjects import subject_for
-from idp.session import SessionRecord
 from idp.settings import settings
 
 
 @dataclass(frozen=True)
 class Hint:
-    """The person (as one client calls them) and the session that an ID token was issued for."""
+    """The person that an ID token was issued for, as its client calls them."""
 
     sub: str
-    sid: str | None
     audience: tuple[str, ...]
 
 
@@ -28,19 +26,14 @@ def find_hint(token: str) -> Hint | None:
     """
     try:
         claims = read_own(
-            token, key_ring().by_kid, typ="JWT", issuer=settings.issuer, now=clock.now(), allow_expired=True
+            token, key_ring().by_kid, typ=TYPE, issuer=settings.issuer, now=clock.now(), allow_expired=True
         )
     except BadToken:
         return None
-    audience, sub, sid = claims.get("aud"), claims.get("sub"), claims.get("sid")
-    if not isinstance(sub, str) or not isinstance(sid, str | None):
-        return None
-    return Hint(sub, sid, tuple(map(str, audience)) if isinstance(audience, list) else (str(audience),))
+    audience = claims.get("aud")
+    return Hint(str(claims["sub"]), tuple(map(str, audience)) if isinstance(audience, list) else (str(audience),))
 
 
-def find_hinted_session(hint: Hint | None, client: Client) -> SessionRecord | None:
-    """Return the session, living or ended, that a hint is about; a pairwise `sub` alone leads to nobody."""
-    record = db.session.get(SessionRecord, hint.sid) if hint is not None and hint.sid else None
-    if record is None or hint is None or subject_for(record.account_id, client) != hint.sub:
-        return None
-    return record
+def is_about(hint: Hint, account_id: str | None, client: Client) -> bool:
+    """Tell whether a hint is about this account; a pairwise `sub` alone leads to nobody."""
+    return account_id is not None and client.client_id in hint.audience and subject_for(account_id, client) == hint.sub

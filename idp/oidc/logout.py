@@ -12,31 +12,30 @@ from werkzeug.wrappers import Response as BaseResponse
 from idp import audit, clock, i18n
 from idp.db import db
 from idp.oidc.clients import Client, find_client
-from idp.oidc.hints import Hint, find_hint, find_hinted_session
+from idp.oidc.hints import Hint, find_hint, is_about
 from idp.oidc.refresh import revoke_families_of_session
-from idp.oidc.request import UnreadableRequest, read_parameters
-from idp.oidc.subjects import subject_for
-from idp.session import SESSIONS, Session
+from idp.oidc.request import Parameters, UnreadableRequest, is_cross_site, read_parameters
+from idp.session import Session
+from idp.settings import settings
 from idp.signin.interaction import INTERACTIONS
 from idp.state import state
 from idp.web import PageError, check_csrf, csrf_token, current_session, end_current_session, page
 
 blueprint = Blueprint("logout", __name__)
 CSRF_SCOPE = "logout"
-_PARAMETERS = ("id_token_hint", "client_id", "post_logout_redirect_uri", "state", "logout_hint", "ui_locales")
+_PARAMETERS = ("id_token_hint", "client_id", "post_logout_redirect_uri", "state", "logout_hint", "csrf")
 # AC-173: on a shared computer the back button must show nothing. Cookies stay: they hold the recognised device.
 _CLEAR = '"cache", "storage"'
 
 
 @dataclass(frozen=True)
 class LogoutRequest:
-    """A request to sign out; ``hint`` and ``client`` are set only when the hint is genuine and names that client."""
+    """A request to sign out; ``hint`` and ``client`` are set only by a genuine hint that nothing contradicts."""
 
     hint: Hint | None
     client: Client | None
     post_logout_redirect_uri: str | None
     state: str | None
-    is_odd: bool
 
     @property
     def return_url(self) -> str | None:
@@ -48,59 +47,58 @@ class LogoutRequest:
             return uri
         return f"{uri}{'&' if '?' in uri else '?'}{urlencode({'state': self.state}, quote_via=quote, safe='')}"
 
-    @property
-    def may_act(self) -> bool:
-        """Whether nothing is wrong with it; otherwise the visitor is asked, and never sent anywhere."""
-        wants_to_return = self.post_logout_redirect_uri is not None
-        return self.client is not None and not self.is_odd and (not wants_to_return or self.return_url is not None)
+    def is_about(self, account_id: str) -> bool:
+        """Whether everything in it is right and it means this account; otherwise the visitor is asked first."""
+        if self.hint is None or self.client is None or not is_about(self.hint, account_id, self.client):
+            return False
+        return self.post_logout_redirect_uri is None or self.return_url is not None
 
 
 @blueprint.route("/logout", methods=["GET", "POST"])
 def logout() -> BaseResponse:
     """Sign out, or ask first (RP-Initiated Logout §2, §3; GET and POST)."""
-    if request.method == "POST" and "csrf" in request.form:
+    parameters = _sent_parameters()
+    if request.method == "POST" and parameters["csrf"] is not None:
         check_csrf(CSRF_SCOPE)
         return _signed_out(_end_here())
-    asked = _parse()
     session = current_session()
-    if asked.may_act and asked.hint is not None and asked.client is not None:
-        if session is None or session.account_id is None:
-            # No cookie came: it ended, or a POST from another site left it behind. The hint names the session.
-            ended = _end_hinted(asked.hint, asked.client)
-            return _gone_back(asked, ended)
-        if subject_for(session.account_id, asked.client) == asked.hint.sub:
-            return _gone_back(asked, _end_here())
-    if request.method == "POST" and session is None:
-        # A cross-site POST brings no cookie; as a GET of our own it does, and the question can be asked.
-        return redirect("/logout", 303)
-    if session is None or session.account_id is None:
-        return _signed_out(())
+    if request.method == "POST" and session is None and is_cross_site(request.headers, settings.issuer):
+        return redirect(f"/logout?{parameters.as_query()}", 303)
+    asked = _parse(parameters)
+    account_id = session.account_id if session else None
+    if account_id is None:
+        return _leave(asked, ())
+    if asked.is_about(account_id):
+        return _leave(asked, _end_here())
     return page("logout/confirm.html", logout_token=csrf_token(CSRF_SCOPE))
 
 
-def _parse() -> LogoutRequest:
+def _sent_parameters() -> Parameters:
     if request.method == "POST" and request.query_string:
         raise PageError("bad_request", 400, "a POST with a query")
-    raw = request.get_data() if request.method == "POST" else request.query_string
     try:
-        parameters = read_parameters(raw, _PARAMETERS)
+        return read_parameters(request.get_data() if request.method == "POST" else request.query_string, _PARAMETERS)
     except UnreadableRequest as fault:
         raise PageError("bad_request", fault.status, fault.detail) from fault
+
+
+def _parse(parameters: Parameters) -> LogoutRequest:
     token, named = parameters["id_token_hint"], parameters["client_id"]
     hint = find_hint(token) if token else None
     client_id = hint.audience[0] if hint and len(hint.audience) == 1 else None
     # §2: "the OP MUST verify that the Client Identifier matches the one provided when issuing the ID Token".
-    is_odd = bool(parameters.repeated) or (named is not None and named != client_id)
+    if parameters.repeated or named not in {None, client_id}:
+        client_id = None
+    client = find_client(client_id) if client_id else None
     return LogoutRequest(
-        hint=hint,
-        client=find_client(client_id) if client_id else None,
+        hint=hint if client else None,
+        client=client,
         post_logout_redirect_uri=parameters["post_logout_redirect_uri"],
         state=parameters["state"],
-        is_odd=is_odd,
     )
 
 
-def _gone_back(asked: LogoutRequest, services: tuple[str, ...]) -> Response:
+def _leave(asked: LogoutRequest, services: tuple[str, ...]) -> Response:
     if asked.return_url is None:
         return _signed_out(services)
     return _cleared(Response(status=303, headers={"Location": asked.return_url}))
@@ -125,18 +123,6 @@ def _end_here() -> tuple[str, ...]:
     for interaction_id in session.interactions:
         state.delete(INTERACTIONS, interaction_id)
     return _told(session)
-
-
-def _end_hinted(hint: Hint, client: Client) -> tuple[str, ...]:
-    """End the session that a genuine hint was issued for, wherever its browser is."""
-    record = find_hinted_session(hint, client)
-    if record is None or record.ended_at is not None:
-        db.session.rollback()
-        return ()
-    session = state.take(SESSIONS, record.state_key)
-    record.ended_at = clock.now()
-    db.session.commit()
-    return _told(session) if session is not None else ()
 
 
 def _told(session: Session) -> tuple[str, ...]:

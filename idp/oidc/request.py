@@ -7,6 +7,7 @@ from typing import Any
 from urllib.parse import parse_qsl, urlencode
 
 from pydantic import TypeAdapter
+from werkzeug.datastructures import Headers
 
 from idp.oidc.claims import ClaimsRequest, parse_claims_request
 from idp.oidc.errors import InvalidRequest
@@ -47,9 +48,8 @@ class Parameters:
         return None if name in self.repeated else self.values.get(name)
 
     def as_query(self) -> str:
-        """Return the request as a query, so that it can begin again; a hint that may be a NIR stays out."""
-        kept = {name: value for name, value in self.values.items() if name != "login_hint" or parse_login_hint(value)}
-        return urlencode(kept)
+        """Return the parameters as a query, so that they can be sent again; a hint that may be a NIR stays out."""
+        return urlencode({n: v for n, v in self.values.items() if n != "login_hint" or parse_login_hint(v)})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -108,6 +108,12 @@ def read_parameters(raw: bytes, known: tuple[str, ...] = PARAMETERS) -> Paramete
         if value:
             values[name] = value
     return Parameters(values, frozenset(repeated))
+
+
+def is_cross_site(headers: Headers, issuer: str) -> bool:
+    """Tell whether another site's page sent this POST: then our `SameSite=Lax` cookies stayed behind."""
+    site, origin = headers.get("Sec-Fetch-Site"), headers.get("Origin")
+    return site not in {None, "same-origin", "none"} or origin not in {None, issuer}
 
 
 def parse_request(parameters: Parameters, *, client_id: str, redirect_uri: str) -> AuthorizationRequest:

@@ -42,7 +42,7 @@ test-programs:
 	@.ci/install-programs chromium redis-server postgresql nodejs npm
 
 $(PACKAGES): pyproject.toml $(wildcard constraints.txt)
-	@$(PYTHON) -c 'import ensurepip' 2>/dev/null || .ci/install-programs python3-venv
+	@$(PYTHON) -c 'import ensurepip' 2>/dev/null || PYTHON=$(PYTHON) .ci/install-programs python3-venv
 	$(PYTHON) -m venv .venv
 	$(BIN)/pip install --quiet --disable-pip-version-check -e '.[dev,demo]' $(addprefix -c ,$(wildcard constraints.txt))
 	@touch $@

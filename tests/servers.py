@@ -125,7 +125,7 @@ def _wait_for(
             return
         except not_yet:
             if server.poll() is not None or time.monotonic() > deadline:
-                sys.exit(f"tests/servers.py: {server.args[0]} does not start:\n{log.read_text(errors='replace')}")  # type: ignore[index]
+                sys.exit(f"tests/servers.py: {log.stem} does not start:\n{log.read_text(errors='replace')}")
         time.sleep(0.1)
 
 

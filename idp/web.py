@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from ipaddress import ip_address, ip_network
 from typing import Any, cast
 
-from flask import Flask, Response, g, make_response, render_template, request, url_for
+from flask import Flask, Response, current_app, g, make_response, render_template, request, url_for
 from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from werkzeug.exceptions import HTTPException
@@ -291,8 +291,9 @@ def _http_error(fault: HTTPException) -> Response:
     if status < 400:
         return cast(Response, fault.get_response())
     if _for_machines():
-        return _machine_error(status)
-    answer = _page_error(PageError(_PAGES.get(status, "bad_request"), status, fault.name))
+        answer = _machine_error(status)
+    else:
+        answer = _page_error(PageError(_PAGES.get(status, "bad_request"), status, fault.name))
     if status == 405 and fault.get_response().headers.get("Allow"):
         answer.headers["Allow"] = fault.get_response().headers["Allow"]
     return answer
@@ -318,7 +319,8 @@ def _unexpected(fault: Exception) -> Response:
 
 
 def _for_machines() -> bool:
-    return request.blueprint == "protocol" or request.path.startswith("/healthz/")
+    machine_paths = current_app.extensions["sesame"].get("machine_paths", frozenset())
+    return request.path in machine_paths or request.path.startswith("/healthz/")
 
 
 def _machine_error(status: int) -> Response:

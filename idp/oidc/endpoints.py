@@ -127,6 +127,8 @@ def _challenge(refusal: OAuthError, scheme: str) -> str:
 
 
 def _register() -> None:
+    # What goes wrong at these addresses is answered as JSON, never as a page.
+    blueprint.record_once(lambda setup: setup.app.extensions["sesame"].update(machine_paths=frozenset(ENDPOINTS)))
     for path, endpoint in ENDPOINTS.items():
         name = path.strip("/.").replace("/", "-").replace(".", "-")
         blueprint.add_url_rule(

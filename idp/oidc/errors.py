@@ -11,7 +11,7 @@ class OAuthError(Exception):
         self, description: str, *, detail: str = "", code: str | None = None, status: int | None = None
     ) -> None:
         super().__init__(description)
-        self.code = code or self.code
+        self.code = self.code if code is None else code
         self.status = status or self.status
         self.description = description
         self.detail = detail

@@ -14,7 +14,6 @@ from idp.oidc.codes import redeem_code
 from idp.oidc.errors import (
     InvalidGrant,
     InvalidRequest,
-    InvalidScope,
     OAuthError,
     UnauthorizedClient,
     UnsupportedGrantType,
@@ -79,16 +78,9 @@ def _refresh(client: Client, form: Form, now: datetime) -> dict[str, Any]:
     value = form.get("refresh_token")
     if value is None:
         raise InvalidRequest("refresh_token is missing.")
-    # Asked before the token is used up: a request for too much costs the client nothing.
-    asked = form.get("scope")
-    rotated = rotate(value, client_id=client.client_id, now=now)
+    rotated = rotate(value, client_id=client.client_id, scope=form.get("scope"), now=now)
     account = _get_entitled(rotated.grant)
-    scopes = rotated.grant.scopes
-    if asked is not None:
-        if not set(asked.split()) <= set(scopes):
-            raise InvalidScope("More scope was asked for than was granted.")
-        scopes = tuple(scope for scope in scopes if scope in asked.split())
-    return _answer(client, rotated.grant, scopes, now, account, refresh_token=rotated.successor, nonce=None)
+    return _answer(client, rotated.grant, rotated.scopes, now, account, refresh_token=rotated.successor, nonce=None)
 
 
 def _get_entitled(grant: Grant) -> Account:

@@ -13,7 +13,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from idp import audit, crypto
 from idp.db import Base, Moment, db
-from idp.oidc.errors import InvalidGrant
+from idp.oidc.errors import InvalidGrant, InvalidScope
 from idp.oidc.grant import Grant
 from idp.oidc.tokens import revoke_access_tokens
 from idp.settings import settings
@@ -65,6 +65,7 @@ class Rotated:
     """A refresh token that was good, and its successor."""
 
     grant: Grant
+    scopes: tuple[str, ...]
     successor: str
 
 
@@ -90,8 +91,8 @@ def find_family(token: str, *, client_id: str) -> tuple[RefreshFamily, int] | No
     return None if family is None or family.client_id != client_id else (family, int(found[2]))
 
 
-def rotate(token: str, *, client_id: str, now: datetime) -> Rotated:
-    """Exchange a refresh token for its successor, or raise `InvalidGrant`; commits.
+def rotate(token: str, *, client_id: str, scope: str | None, now: datetime) -> Rotated:
+    """Exchange a refresh token for its successor, or raise `InvalidGrant` or `InvalidScope`; commits.
 
     The token before the current one is answered with the same successor for a short grace: the reply to a phone may
     have been lost (RC-39). Any older one has leaked, and ends the family (RFC 9700 §4.14.2).
@@ -104,15 +105,17 @@ def rotate(token: str, *, client_id: str, now: datetime) -> Rotated:
     if is_dead:
         db.session.rollback()
         raise InvalidGrant(f"family ended: {family.revoked_for or 'time'}")
+    # Asked before the token is used up: a request for too much costs the client nothing.
+    scopes = _narrow(tuple(family.scopes), scope)
     if n == family.n and _move(family.id, n, now):
-        return Rotated(family.grant, _token(family.id, n + 1))
+        return Rotated(family.grant, scopes, _token(family.id, n + 1))
     # Not the current one, or a rival was faster: look at the family as it is now.
     db.session.refresh(family)
     in_grace = n == family.n - 1 and now <= family.rotated_at + settings.lifetimes.refresh_grace
     grant, successor, alive = family.grant, _token(family.id, family.n), family.revoked_at is None
     db.session.rollback()
     if in_grace and alive:
-        return Rotated(grant, successor)
+        return Rotated(grant, scopes, successor)
     revoke_grant(grant.id, now, reason="refresh-reuse")
     audit.record("refresh-reuse", outcome="refused", account_id=grant.account_id, client_id=client_id)
     raise InvalidGrant("refresh token reused")
@@ -137,6 +140,16 @@ def revoke_families_of_session(sid: str, now: datetime) -> int:
     )
     ids = [family.id for family in families if "offline_access" not in family.scopes]
     return _revoke_with_tokens(RefreshFamily.id.in_(ids), now, "signed-out") if ids else 0
+
+
+def _narrow(granted: tuple[str, ...], scope: str | None) -> tuple[str, ...]:
+    """Return the scopes of a refresh: those granted, or fewer (RFC 6749 §6)."""
+    if scope is None:
+        return granted
+    asked = set(scope.split())
+    if not asked <= set(granted):
+        raise InvalidScope("More scope was asked for than was granted.")
+    return tuple(one for one in granted if one in asked)
 
 
 def _move(family_id: str, n: int, now: datetime) -> bool:

@@ -1,6 +1,7 @@
-"""Our tokens are signed by one library and verified by the other; a token that is not ours is never read (AC-146..150)."""
+"""Tokens signed by one library are verified by the other; a token that is not ours is never read (AC-146..150)."""
 
 import base64
+import contextlib
 import json
 import time
 from datetime import UTC, datetime, timedelta
@@ -112,10 +113,13 @@ def forged(ring: KeyRing, clock: Clock) -> dict[str, str]:
 
 
 def test_no_forgery_is_read_ac_146_to_ac_150(ring: KeyRing, clock: Clock) -> None:
+    read_anyway = []
     for trick, token in forged(ring, clock).items():
-        with pytest.raises(jose.BadToken):
+        with contextlib.suppress(jose.BadToken):
             read(token, ring, clock)
-            pytest.fail(trick)
+            read_anyway.append(trick)
+
+    assert not read_anyway
 
 
 def test_a_huge_token_is_refused_at_once_ac_151(ring: KeyRing, clock: Clock) -> None:

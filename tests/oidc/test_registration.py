@@ -121,11 +121,17 @@ def test_only_the_same_string_matches_ac_92_ac_93_ac_94(asked: str) -> None:
 @pytest.mark.parametrize(
     ("asked", "fits"),
     [
-        ("http://127.0.0.1:51004/callback", True), ("http://127.0.0.1/callback", True), ("http://127.0.0.1:1/other", False),
-        ("http://localhost:51004/callback", False), ("http://[::1]:51004/callback", False), ("http://127.0.0.1.evil/callback", False),
-        ("http://127.0.0.1:80@evil/callback", False), ("https://127.0.0.1:51004/callback", False), ("http://127.0.0.1:x/callback", False),
+        ("http://127.0.0.1:51004/callback", True),
+        ("http://127.0.0.1/callback", True),
+        ("http://127.0.0.1:1/other", False),
+        ("http://localhost:51004/callback", False),
+        ("http://[::1]:51004/callback", False),
+        ("http://127.0.0.1.evil/callback", False),
+        ("http://127.0.0.1:80@evil/callback", False),
+        ("https://127.0.0.1:51004/callback", False),
+        ("http://127.0.0.1:x/callback", False),
     ],
-)  # fmt: skip
+)
 def test_on_loopback_only_the_port_is_free_and_only_for_apps_ac_96(asked: str, fits: bool) -> None:
     assert matches(("http://127.0.0.1/callback",), asked, kind="mobile") is fits
     assert not matches(("http://127.0.0.1/callback",), "http://127.0.0.1:1/callback", kind="website")

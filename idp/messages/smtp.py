@@ -1,0 +1,203 @@
+"""How mail leaves: over reused, verified connections, to the first relay that takes it, never in clear (AC-47)."""
+
+import asyncio
+import ssl
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
+
+import aiosmtplib
+
+from idp import logs, metrics
+from idp.messages.letter import BadAddress, build_mail, check_recipient
+from idp.messages.relays import Relay, parse_relay
+from idp.messages.transport import Answer, AnswerClass, Letter
+from idp.settings import Settings
+
+_IDLE = 30.0
+_MAILS_PER_CONNECTION = 100
+# A relay that failed is tried after the others for this long.
+_DISTRUST = 30.0
+# The relay itself is the trouble, not the letter: another one may do better.
+_RELAY_TROUBLE: frozenset[AnswerClass] = frozenset({"unreachable", "timeout", "tls", "auth", "sender"})
+
+log = logs.get_logger()
+
+
+class _CannotConnect(Exception):
+    """No usable connection to a relay; ``answer_class`` says why."""
+
+    def __init__(self, answer_class: AnswerClass) -> None:
+        super().__init__(answer_class)
+        self.answer_class: AnswerClass = answer_class
+
+
+@dataclass(slots=True)
+class _Line:
+    """An open connection."""
+
+    smtp: aiosmtplib.SMTP
+    used_at: float
+    mails: int = 0
+
+
+class SmtpSender:
+    """Sends mail through the configured relays."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._smtp = settings.smtp
+        self._hello = settings.issuer_host
+        self._relays = [parse_relay(url) for url in settings.relay_urls]
+        self._tls = ssl.create_default_context(cafile=self._smtp.ca_file)
+        self._tls.minimum_version = ssl.TLSVersion.TLSv1_2
+        self._idle: dict[Relay, list[_Line]] = {relay: [] for relay in self._relays}
+        self._distrusted_until: dict[Relay, float] = {}
+        self.lanes = self._smtp.connections
+
+    async def send(self, letter: Letter) -> Answer:
+        """Try each relay until one takes the letter or refuses it for good."""
+        try:
+            recipient = check_recipient(letter.to)
+        except BadAddress:
+            return Answer("refused", "address")
+        answer = Answer("later", "unreachable")
+        for relay in self._in_order():
+            with metrics.OTP_PROVIDER.labels("email", relay.label).time():
+                answer = await self._try(relay, letter, recipient)
+            # The first 4xx is likely greylisting, which only the same relay can outwait.
+            is_stuck = answer.answer_class == "later" and letter.attempt > 1
+            if answer.answer_class in _RELAY_TROUBLE:
+                self._distrusted_until[relay] = _loop_time() + _DISTRUST
+                log.error("relay-trouble", relay=relay.label, reason=answer.answer_class)
+            elif not is_stuck:
+                break
+        return answer
+
+    async def close_idle(self) -> None:
+        """Close connections that nobody used for half a minute."""
+        for lines in self._idle.values():
+            for line in [line for line in lines if not _is_usable(line)]:
+                lines.remove(line)
+                await _hang_up(line)
+
+    async def close(self) -> None:
+        """Close every connection."""
+        for lines in self._idle.values():
+            while lines:
+                await _hang_up(lines.pop())
+
+    def _in_order(self) -> list[Relay]:
+        now = _loop_time()
+        return sorted(self._relays, key=lambda relay: self._distrusted_until.get(relay, 0.0) > now)
+
+    async def _try(self, relay: Relay, letter: Letter, recipient: str) -> Answer:
+        mail = build_mail(
+            letter,
+            recipient=recipient,
+            sender_name=self._smtp.sender_name,
+            sender_address=self._smtp.sender_address,
+        )
+        try:
+            async with self._line(relay) as line:
+                refused, _text = await line.smtp.send_message(
+                    mail, sender=self._smtp.sender_address, recipients=[recipient]
+                )
+        except _CannotConnect as fault:
+            return Answer("later", fault.answer_class, relay.label)
+        except aiosmtplib.SMTPRecipientsRefused as fault:
+            return _by_code(fault.recipients[0].code, relay)
+        except aiosmtplib.SMTPSenderRefused as fault:
+            return Answer("refused", "sender", relay.label) if fault.code >= 500 else _by_code(fault.code, relay)
+        except aiosmtplib.SMTPResponseException as fault:
+            return _by_code(fault.code, relay)
+        except TimeoutError:
+            return Answer("later", "timeout", relay.label)
+        except (aiosmtplib.SMTPException, OSError):
+            return Answer("later", "unreachable", relay.label)
+        if refused:
+            return _by_code(next(iter(refused.values())).code, relay)
+        self._distrusted_until.pop(relay, None)
+        return Answer("accepted", "accepted", relay.label, letter.reference)
+
+    @asynccontextmanager
+    async def _line(self, relay: Relay) -> AsyncIterator[_Line]:
+        """Lend a connection; it is used again only if nothing went wrong on it."""
+        line = await self._find_idle(relay) or await self._connect(relay)
+        try:
+            yield line
+        except BaseException:
+            line.smtp.close()
+            raise
+        line.mails += 1
+        line.used_at = _loop_time()
+        if _is_usable(line):
+            self._idle[relay].append(line)
+        else:
+            await _hang_up(line)
+
+    async def _find_idle(self, relay: Relay) -> _Line | None:
+        lines = self._idle[relay]
+        while lines:
+            line = lines.pop()
+            if _is_usable(line):
+                # RFC 5321 §4.1.1.5: also finds out whether the relay hung up meanwhile, before a letter is at stake.
+                with suppress(aiosmtplib.SMTPException, OSError):
+                    await line.smtp.rset()
+                    return line
+            await _hang_up(line)
+        return None
+
+    async def _connect(self, relay: Relay) -> _Line:
+        smtp = aiosmtplib.SMTP(
+            hostname=relay.host,
+            port=relay.port,
+            username=relay.username,
+            password=relay.password,
+            local_hostname=self._hello,
+            timeout=self._smtp.timeout,
+            use_tls=relay.security == "tls",
+            # Never the opportunistic mode: a relay without STARTTLS gets nothing, not even our password.
+            start_tls=relay.security == "starttls",
+            tls_context=self._tls,
+        )
+        try:
+            await smtp.connect()
+        except (aiosmtplib.SMTPException, OSError) as fault:
+            smtp.close()
+            raise _CannotConnect(_why(fault, relay)) from fault
+        return _Line(smtp, _loop_time())
+
+
+def _why(fault: Exception, relay: Relay) -> AnswerClass:
+    if isinstance(fault, ssl.SSLError) or isinstance(fault.__cause__, ssl.SSLError):
+        return "tls"
+    if isinstance(fault, aiosmtplib.SMTPAuthenticationError):
+        return "auth"
+    if isinstance(fault, TimeoutError):
+        return "timeout"
+    # The library has no class of its own for « STARTTLS is not offered » or « no way to log in ».
+    if type(fault) is aiosmtplib.SMTPException:
+        return "tls" if relay.security == "starttls" and "STARTTLS" in fault.message else "auth"
+    if isinstance(fault, aiosmtplib.SMTPResponseException) and relay.security == "starttls" and fault.code == 454:
+        return "tls"
+    return "unreachable"
+
+
+def _by_code(code: int, relay: Relay) -> Answer:
+    # RFC 5321 §4.2.1: 5yz is permanent. 421 and the like ask to come back.
+    return Answer("refused", "refused", relay.label) if code >= 500 else Answer("later", "later", relay.label)
+
+
+def _is_usable(line: _Line) -> bool:
+    is_fresh = _loop_time() - line.used_at < _IDLE and line.mails < _MAILS_PER_CONNECTION
+    return is_fresh and line.smtp.is_connected
+
+
+async def _hang_up(line: _Line) -> None:
+    with suppress(aiosmtplib.SMTPException, OSError):
+        await line.smtp.quit(timeout=1)
+    line.smtp.close()
+
+
+def _loop_time() -> float:
+    return asyncio.get_running_loop().time()

@@ -270,3 +270,7 @@ def doctor(as_json: bool) -> None:
             "sms": settings.sms.transport or "off",
         }
         _say(facts, as_json)
+
+
+if __name__ == "__main__":
+    cli()

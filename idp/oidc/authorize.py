@@ -1,29 +1,16 @@
 """The authorization endpoint: who comes with a good request leaves with a code, an error, or for the sign-in pages."""
 
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 from flask import Blueprint, Response, redirect, request
 from werkzeug.wrappers import Response as BaseResponse
 
-from idp import clock, entropy, i18n, logs, metrics
-from idp.db import db
+from idp import clock, i18n, logs, metrics
 from idp.oidc.checks import check_request, get_caller
 from idp.oidc.clients import Client
-from idp.oidc.codes import AuthorizationCode, issue_code
-from idp.oidc.consents import allowed_claims, consent_texts, granted_scopes, record_consent, wanted_scopes
 from idp.oidc.errors import OAuthError
-from idp.oidc.grant import Grant
-from idp.oidc.needs import (
-    Need,
-    Standing,
-    demanded_levels,
-    demanded_sub,
-    find_need,
-    fresh_after,
-    must_agree,
-    reported_acr,
-    wished_levels,
-)
+from idp.oidc.hand_over import hand_over, send_to_sign_in, turn_away
+from idp.oidc.needs import UNMET, Standing, find_need, fresh_after
 from idp.oidc.request import (
     Parameters,
     UnreadableRequest,
@@ -32,11 +19,11 @@ from idp.oidc.request import (
     read_parameters,
     restore_request,
 )
-from idp.oidc.response_modes import DEFAULT_MODE, ReturnAddress, answer, refuse, return_address
+from idp.oidc.response_modes import DEFAULT_MODE, ReturnAddress, return_address
 from idp.settings import settings
-from idp.signin.interaction import Demand, Interaction, answer_interaction, get_interaction, start_interaction
+from idp.signin.interaction import Interaction, answer_interaction, get_interaction
 from idp.state import state
-from idp.web import PageError, change_session, current_session, ensure_session, page
+from idp.web import PageError, current_session, page
 
 blueprint = Blueprint("authorize", __name__)
 log = logs.get_logger()
@@ -56,7 +43,7 @@ def authorize() -> BaseResponse:
         asked = parse_request(parameters, client_id=client.client_id, redirect_uri=redirect_uri)
         check_request(asked, client)
     except OAuthError as fault:
-        return _refused(to, fault, client)
+        return turn_away(to, fault, client)
     if request.method == "POST" and current_session() is None and is_cross_site(request.headers, settings.issuer):
         # Answered now, it would overwrite a living session; the same request as a GET brings the cookie along.
         return redirect(f"/authorize?{parameters.as_query()}", 303)
@@ -64,12 +51,12 @@ def authorize() -> BaseResponse:
     standing = Standing(asked, client, current_session(), fresh_after(asked, client, now))
     need = find_need(standing)
     if need is not None and "none" in asked.prompt:
-        return _refused(to, OAuthError(need.description, code=need.error), client)
+        return turn_away(to, OAuthError(need.description, code=need.error), client)
     if need is not None:
-        return _sent_to_sign_in(standing, need, restart_url=f"/authorize?{parameters.as_query()}", now=now)
+        return send_to_sign_in(standing, need, restart_url=f"/authorize?{parameters.as_query()}", now=now)
     if "none" not in asked.prompt and _is_bouncing(standing):
         return _loop_page(client, parameters)
-    return _handed_over(to, standing, now)
+    return hand_over(to, standing, now)
 
 
 @blueprint.get("/authorize/<interaction_id>")
@@ -94,13 +81,13 @@ def resume(interaction_id: str) -> BaseResponse:
     if answer_interaction(interaction, now) is None:
         return _already(interaction)
     if fault is not None:
-        return _refused(to, fault, client)
+        return turn_away(to, fault, client)
     if need is not None and need.name == "consent":
         # Only now is it known who they are, and that they have not agreed before.
-        return _sent_to_sign_in(standing, need, restart_url=f"/signin/{interaction.id}/restart", now=now)
+        return send_to_sign_in(standing, need, restart_url=f"/signin/{interaction.id}/restart", now=now)
     if need is not None:
-        return _refused(to, OAuthError(need.description, code=need.error), client)
-    return _handed_over(to, standing, now)
+        return turn_away(to, OAuthError(need.description, code=need.error_after_walk), client)
+    return hand_over(to, standing, now)
 
 
 def _sent_parameters() -> Parameters:
@@ -117,84 +104,16 @@ def _sent_parameters() -> Parameters:
         raise PageError("bad_request", fault.status, fault.detail) from fault
 
 
-def _sent_to_sign_in(standing: Standing, need: Need, *, restart_url: str, now: datetime) -> BaseResponse:
-    """Keep the request and lead the visitor to the pages that ask for what is missing."""
-    asked, client = standing.request, standing.client
-    session = ensure_session()
-    # Whom the demanded sub is, is known only while they are signed in; `find_need` looks again at the end.
-    is_them = need.name != "person" and demanded_sub(asked) is not None
-    agree = must_agree(standing, need)
-    demand = Demand(
-        service=client.name_in(i18n.current_locale()),
-        service_id=client.client_id,
-        levels=demanded_levels(asked),
-        wished_levels=wished_levels(asked, client),
-        fresh_after=standing.fresh_after,
-        consent_to=consent_texts(wanted_scopes(asked, client)) if agree else None,
-        account_id=session.account_id if is_them else None,
-        locale=i18n.current_locale(),
-        form_target=asked.redirect_uri,
-    )
-    db.session.rollback()
-    interaction = start_interaction(
-        session=session,
-        demand=demand,
-        payload=asked.as_payload(),
-        resume_at="/authorize",
-        restart_url=restart_url,
-        now=now,
-    )
-    metrics.AUTHORIZE.labels(need.name).inc()
-    return redirect(f"/signin/{interaction.id}/", 303)
-
-
 def _fault_of(interaction: Interaction, standing: Standing) -> OAuthError | None:
     """Return why a finished walk gives no code, or ``None``."""
     if interaction.outcome == "cancelled":
         return OAuthError("The account holder cancelled.", code="access_denied")
     if interaction.outcome == "unmet":
-        return OAuthError("The demanded acr cannot be reached.", code="unmet_authentication_requirements")
+        return OAuthError("The demanded acr cannot be reached.", code=UNMET)
     if standing.session is None or standing.session.account_id != interaction.account_id:
         # Another tab signed someone else in meanwhile; whoever is there now did not walk this walk.
         return OAuthError("Another person is signed in.", code="login_required")
     return None
-
-
-def _handed_over(to: ReturnAddress, standing: Standing, now: datetime) -> Response:
-    """Issue the code: the fast path of a signed-in visitor, and the end of every walk."""
-    asked, client, session = standing.request, standing.client, standing.session
-    if session is None or not (session.account_id and session.sid and session.acr and session.auth_time):
-        raise ValueError("only a complete sign-in gets a code")
-    grant = Grant(
-        id=entropy.identifier(),
-        client_id=client.client_id,
-        account_id=session.account_id,
-        sid=session.sid,
-        scopes=granted_scopes(asked, client),
-        auth_time=session.auth_time,
-        acr=reported_acr(asked, session.acr),
-        amr=session.amr,
-        userinfo_claims=allowed_claims(asked.claims.userinfo, client),
-        id_token_claims=allowed_claims(asked.claims.id_token, client),
-    )
-    if standing.agreed and not client.first_party:
-        agreed = wanted_scopes(asked, client)
-        record_consent(account_id=session.account_id, client_id=client.client_id, scopes=agreed, now=now)
-        db.session.commit()
-    # What the client will be signed out of.
-    if client.client_id not in session.clients:
-        change_session(lambda held: held.with_client(client.client_id))
-    code = issue_code(AuthorizationCode(grant, to.redirect_uri, asked.nonce, asked.code_challenge, now))
-    metrics.AUTHORIZE.labels("code").inc()
-    log.info("code-issued", client_id=client.client_id, account_id=session.account_id, grant=grant.id)
-    return answer(to, {"code": code})
-
-
-def _refused(to: ReturnAddress, fault: OAuthError, client: Client) -> Response:
-    metrics.AUTHORIZE.labels(fault.code).inc()
-    detail = fault.detail or fault.description
-    log.info("authorization-refused", client_id=client.client_id, error=fault.code, detail=detail)
-    return refuse(to, fault)
 
 
 def _already(interaction: Interaction) -> BaseResponse:

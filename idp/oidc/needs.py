@@ -12,6 +12,8 @@ from idp.oidc.request import AuthorizationRequest
 from idp.oidc.subjects import subject_for
 from idp.session import Session
 
+UNMET = "unmet_authentication_requirements"
+
 
 @dataclass(frozen=True)
 class Standing:
@@ -27,12 +29,13 @@ class Standing:
 
 @dataclass(frozen=True, slots=True)
 class Need:
-    """Something missing, and the error that says so when no page may be shown (OIDC Core §3.1.2.6)."""
+    """Something missing, and the error that says so where no page may be shown (OIDC Core §3.1.2.6), or none helped."""
 
     name: str
     error: str
     description: str
     is_open: Callable[[Standing], bool]
+    error_after_walk: str = "login_required"
 
 
 def fresh_after(request: AuthorizationRequest, client: Client, now: datetime) -> datetime | None:
@@ -60,7 +63,7 @@ def demanded_levels(request: AuthorizationRequest) -> tuple[str, ...]:
 
 
 def reported_acr(request: AuthorizationRequest, acr: str) -> str:
-    """Return the `acr` to put in the ID token: one of the demanded values, if any (OIDC Core §5.5.1.1)."""
+    """Return the `acr` for the ID token: one of the demanded values, if any (OIDC Core §5.5.1.1)."""
     kept = [wanted for wanted in demanded_levels(request) if is_at_least(acr, wanted)]
     return acr if acr in kept or not kept else max(kept, key=ACR_VALUES.index)
 
@@ -68,6 +71,13 @@ def reported_acr(request: AuthorizationRequest, acr: str) -> str:
 def find_need(standing: Standing) -> Need | None:
     """Return the first need that is open, or ``None`` when the request can be answered."""
     return next((need for need in NEEDS if need.is_open(standing)), None)
+
+
+def expected_account(standing: Standing) -> str | None:
+    """Return who alone may finish the walk: whom a demanded `sub` means is known only while they are signed in."""
+    if demanded_sub(standing.request) is None or standing.session is None or _is_another_person(standing):
+        return None
+    return standing.session.account_id
 
 
 def must_agree(standing: Standing, need: Need) -> bool:
@@ -124,7 +134,7 @@ NEEDS: tuple[Need, ...] = (
     Need("sign-in", "login_required", "Nobody is signed in.", _is_anonymous),
     Need("freshness", "login_required", "The sign-in is too old.", _is_stale),
     Need("person", "login_required", "Another person is signed in.", _is_another_person),
-    Need("level", "login_required", "The sign-in is not at the demanded level.", _is_too_low),
+    Need("level", "login_required", "The sign-in is below the demanded level.", _is_too_low, UNMET),
     Need("consent", "consent_required", "The account holder has not agreed yet.", _needs_consent),
     Need("gesture", "interaction_required", "The account holder must take part.", _needs_gesture),
 )

@@ -1,0 +1,93 @@
+"""What a good request leads to: a code for the relying party, an error for it, or the sign-in pages."""
+
+from datetime import datetime
+
+from flask import Response, redirect
+from werkzeug.wrappers import Response as BaseResponse
+
+from idp import entropy, i18n, logs, metrics
+from idp.db import db
+from idp.oidc.clients import Client
+from idp.oidc.codes import AuthorizationCode, issue_code
+from idp.oidc.consents import allowed_claims, consent_texts, granted_scopes, record_consent, wanted_scopes
+from idp.oidc.errors import OAuthError
+from idp.oidc.grant import Grant
+from idp.oidc.needs import (
+    Need,
+    Standing,
+    demanded_levels,
+    expected_account,
+    must_agree,
+    reported_acr,
+    wished_levels,
+)
+from idp.oidc.response_modes import ReturnAddress, answer, refuse
+from idp.signin.interaction import Demand, start_interaction
+from idp.web import change_session, ensure_session
+
+log = logs.get_logger()
+
+
+def send_to_sign_in(standing: Standing, need: Need, *, restart_url: str, now: datetime) -> BaseResponse:
+    """Keep the request and lead the visitor to the pages that ask for what is missing."""
+    asked, client = standing.request, standing.client
+    agree = must_agree(standing, need)
+    demand = Demand(
+        service=client.name_in(i18n.current_locale()),
+        service_id=client.client_id,
+        levels=demanded_levels(asked),
+        wished_levels=wished_levels(asked, client),
+        fresh_after=standing.fresh_after,
+        consent_to=consent_texts(wanted_scopes(asked, client)) if agree else None,
+        account_id=expected_account(standing),
+        locale=i18n.current_locale(),
+        form_target=asked.redirect_uri,
+    )
+    db.session.rollback()
+    interaction = start_interaction(
+        session=ensure_session(),
+        demand=demand,
+        payload=asked.as_payload(),
+        resume_at="/authorize",
+        restart_url=restart_url,
+        now=now,
+    )
+    metrics.AUTHORIZE.labels(need.name).inc()
+    return redirect(f"/signin/{interaction.id}/", 303)
+
+
+def hand_over(to: ReturnAddress, standing: Standing, now: datetime) -> Response:
+    """Issue the code: the fast path of a signed-in visitor, and the end of every walk."""
+    asked, client, session = standing.request, standing.client, standing.session
+    if session is None or not (session.account_id and session.sid and session.acr and session.auth_time):
+        raise ValueError("only a complete sign-in gets a code")
+    grant = Grant(
+        id=entropy.identifier(),
+        client_id=client.client_id,
+        account_id=session.account_id,
+        sid=session.sid,
+        scopes=granted_scopes(asked, client),
+        auth_time=session.auth_time,
+        acr=reported_acr(asked, session.acr),
+        amr=session.amr,
+        userinfo_claims=allowed_claims(asked.claims.userinfo, client),
+        id_token_claims=allowed_claims(asked.claims.id_token, client),
+    )
+    if standing.agreed and not client.first_party:
+        agreed = wanted_scopes(asked, client)
+        record_consent(account_id=session.account_id, client_id=client.client_id, scopes=agreed, now=now)
+        db.session.commit()
+    # What the client will be signed out of.
+    if client.client_id not in session.clients:
+        change_session(lambda held: held.with_client(client.client_id))
+    code = issue_code(AuthorizationCode(grant, to.redirect_uri, asked.nonce, asked.code_challenge, now))
+    metrics.AUTHORIZE.labels("code").inc()
+    log.info("code-issued", client_id=client.client_id, account_id=session.account_id, grant=grant.id)
+    return answer(to, {"code": code})
+
+
+def turn_away(to: ReturnAddress, fault: OAuthError, client: Client) -> Response:
+    metrics.AUTHORIZE.labels(fault.code).inc()
+    detail = fault.detail or fault.description
+    log.info("authorization-refused", client_id=client.client_id, error=fault.code, detail=detail)
+    return refuse(to, fault)

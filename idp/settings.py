@@ -89,6 +89,7 @@ class SmtpSettings(Section):
     code_in_subject: bool = True
     timeout: Annotated[float, Field(gt=0, le=60)] = 10.0
     ca_file: Path | None = Field(default=None, description="certificate authority of the relays, when not the system's")
+    connections: int = Field(default=8, ge=1, le=100, description="mails that one worker sends at once")
 
 
 class SmsSettings(Section):

@@ -17,7 +17,7 @@ class BadAddress(Exception):
 def check_recipient(to: str) -> str:
     """Return the address in ASCII, or raise `BadAddress`: line breaks, quoting, lists, names (AC-177, AC-178)."""
     try:
-        ascii_form = validate_email(to, check_deliverability=False, test_environment=True).ascii_email
+        ascii_form = validate_email(to, check_deliverability=False, strict=True).ascii_email
     except EmailNotValidError:
         raise BadAddress from None
     # Not every relay carries a local part beyond ASCII; a code must not depend on it.

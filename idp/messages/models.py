@@ -1,0 +1,53 @@
+"""What waits to be sent: the outbox, one row per message, unreadable at rest and emptied once its fate is known."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal
+
+from sqlalchemy import BigInteger, Index, Integer, LargeBinary, String
+from sqlalchemy.orm import Mapped, mapped_column
+
+from idp.db import Base, Moment
+
+Status = Literal["queued", "sending", "accepted", "refused", "expired"]
+WAITING: tuple[Status, ...] = ("queued", "sending")
+FINISHED: tuple[Status, ...] = ("accepted", "refused", "expired")
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """A text ready to be sent; an SMS has neither subject nor HTML."""
+
+    subject: str
+    text: str
+    html: str = ""
+
+
+class Outbox(Base):
+    """One message to one recipient."""
+
+    __tablename__ = "outbox"
+    __table_args__ = (Index("ix_outbox_waiting", "state", "channel", "id"),)
+
+    id: Mapped[int] = mapped_column(BigInteger().with_variant(Integer, "sqlite"), primary_key=True)
+    # Asking twice for one message writes one row (RC-18). Also what the sealed columns are bound to.
+    idempotency_key: Mapped[str] = mapped_column(String(160), unique=True)
+    subject_ref: Mapped[str] = mapped_column(String(120), index=True)
+    # The part of `subject_ref` before its colon: a newer message of one matter makes older ones needless.
+    matter: Mapped[str] = mapped_column(String(120), index=True)
+    channel: Mapped[str] = mapped_column(String(10))
+    purpose: Mapped[str] = mapped_column(String(40))
+    account_id: Mapped[str | None] = mapped_column(String(36), index=True)
+    recipient: Mapped[bytes | None] = mapped_column(LargeBinary)
+    content: Mapped[bytes | None] = mapped_column(LargeBinary)
+    state: Mapped[str] = mapped_column(String(10))
+    attempts: Mapped[int] = mapped_column(Integer, default=0)
+    created_at: Mapped[datetime] = mapped_column(Moment)
+    changed_at: Mapped[datetime] = mapped_column(Moment)
+    not_before: Mapped[datetime] = mapped_column(Moment)
+    deadline: Mapped[datetime] = mapped_column(Moment)
+    locked_until: Mapped[datetime | None] = mapped_column(Moment)
+    claimed_by: Mapped[str | None] = mapped_column(String(80))
+    relay: Mapped[str | None] = mapped_column(String(255))
+    relay_ref: Mapped[str | None] = mapped_column(String(80))
+    answer_class: Mapped[str | None] = mapped_column(String(20))

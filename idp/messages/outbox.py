@@ -1,0 +1,276 @@
+"""The outbox: writing a message down in the caller's transaction, claiming it for one worker, recording its fate (R12).
+
+A reference is ``<matter>:<anything>``. Of one matter only the newest message is worth sending: when a person asks for
+a code again, what still waits of the older sendings is dropped, so that a dead code never arrives after a living one.
+"""
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from datetime import datetime, timedelta
+from typing import Any, cast
+
+from sqlalchemy import ColumnElement, and_, case, delete, exists, func, literal, or_, select, update
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.orm import aliased
+
+from idp import crypto
+from idp.db import db
+from idp.messages.models import FINISHED, WAITING, Message, Outbox, Status
+from idp.messages.transport import Answer
+
+_INSERT: dict[str, Any] = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}
+# A message without a deadline of its own is not worth sending later than this.
+_LONGEST_WAIT = timedelta(hours=24)
+_DROPPED_AT_ONCE = 500
+_PURGED_AT_ONCE = 1000
+# Greylisting asks for half a minute and more (RC-13); a relay that restarts is back sooner.
+_AFTER_4XX = tuple(timedelta(seconds=seconds) for seconds in (30, 60, 120))
+_AFTER_TROUBLE = tuple(timedelta(seconds=seconds) for seconds in (2, 5, 10, 20, 30))
+_WIPED: dict[str, Any] = {"recipient": None, "content": None, "locked_until": None}
+# Rows are changed behind the session's back; nobody keeps them as objects.
+_BLIND: dict[str, Any] = {"synchronize_session": False}
+
+_listeners: set[Callable[[], None]] = set()
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """What is known of a message that was written down."""
+
+    channel: str
+    status: Status
+    at: datetime
+    answer_class: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Claimed:
+    """A message that one worker alone may send until its lease ends."""
+
+    id: int
+    channel: str
+    purpose: str
+    account_id: str | None
+    reference: str
+    to: str
+    message: Message
+    written_at: datetime
+    deadline: datetime
+    attempt: int
+    worker: str
+
+
+@dataclass(frozen=True, slots=True)
+class Fate:
+    """How one message ended, for the metrics and the audit trail."""
+
+    channel: str
+    purpose: str
+    account_id: str | None
+    status: Status
+    answer_class: str
+
+
+def enqueue(
+    *,
+    channel: str,
+    to: str,
+    message: Message,
+    subject_ref: str,
+    purpose: str,
+    account_id: str | None,
+    deadline: datetime | None,
+    now: datetime,
+    idempotency_key: str | None = None,
+) -> int:
+    """Write a message down in the caller's transaction and return its id; the same key twice is one message."""
+    key = idempotency_key or subject_ref
+    row = {
+        "idempotency_key": key,
+        "subject_ref": subject_ref,
+        "matter": subject_ref.partition(":")[0],
+        "channel": channel,
+        "purpose": purpose,
+        "account_id": account_id,
+        "recipient": crypto.seal(to, context=f"outbox:recipient:{key}"),
+        "content": crypto.seal(json.dumps(asdict(message)), context=f"outbox:content:{key}"),
+        "state": "queued",
+        "attempts": 0,
+        "created_at": now,
+        "changed_at": now,
+        "not_before": now,
+        "deadline": deadline or now + _LONGEST_WAIT,
+    }
+    insert = _INSERT[db.session.get_bind().dialect.name]
+    written = db.session.execute(insert(Outbox).values(row).on_conflict_do_nothing().returning(Outbox.id)).scalar()
+    if written is None:
+        written = db.session.execute(select(Outbox.id).where(Outbox.idempotency_key == key)).scalar_one()
+    return int(written)
+
+
+def delivery_of(subject_ref: str) -> Delivery | None:
+    """Return how far the newest message of this reference has come."""
+    row = db.session.execute(
+        select(Outbox.channel, Outbox.state, Outbox.changed_at, Outbox.answer_class)
+        .where(Outbox.subject_ref == subject_ref)
+        .order_by(Outbox.id.desc())
+        .limit(1)
+    ).one_or_none()
+    return Delivery(row.channel, cast(Status, row.state), row.changed_at, row.answer_class) if row else None
+
+
+def claim(*, channel: str, worker: str, limit: int, lease: timedelta, now: datetime) -> list[Claimed]:
+    """Take up to ``limit`` messages, the newest first: in a backlog they are the ones still waited for (RC-36).
+
+    A message whose worker died is taken again when the lease has ended. Its text, and so its code, is the same.
+    """
+    picked = (
+        select(Outbox.id)
+        .where(Outbox.channel == channel, _is_due(now), ~_is_needless(now))
+        .order_by(Outbox.id.desc())
+        .limit(limit)
+        .with_for_update(skip_locked=True, of=Outbox)
+        # PostgreSQL evaluates a CTE with row locks once; as a sub-select it might lock more rows than `limit`.
+        .cte("picked")
+    )
+    taken = (
+        update(Outbox)
+        .where(Outbox.id.in_(select(picked.c.id)))
+        .values(
+            state="sending", attempts=Outbox.attempts + 1, claimed_by=worker, locked_until=now + lease, changed_at=now
+        )
+        .returning(*Outbox.__table__.columns)
+        .execution_options(**_BLIND)
+    )
+    rows = db.session.execute(taken).all()
+    claimed = [found for row in rows if (found := _read(row, worker, now)) is not None]
+    return sorted(claimed, key=lambda found: -found.id)
+
+
+def record_answer(claimed: Claimed, answer: Answer, now: datetime) -> Fate | None:
+    """Write down what the relay answered; ``None`` if the message waits on, or is another worker's by now."""
+    retry_at = now + _pause(answer.answer_class, claimed.attempt)
+    status: Status
+    if answer.outcome != "later":
+        status = answer.outcome
+    # It would be dead by then: say so now, while the person can still choose the other channel.
+    elif retry_at >= claimed.deadline:
+        status = "expired"
+    else:
+        status = "queued"
+    ours = and_(
+        Outbox.id == claimed.id,
+        Outbox.state == "sending",
+        Outbox.claimed_by == claimed.worker,
+        Outbox.attempts == claimed.attempt,
+    )
+    written = _change(
+        ours,
+        state=status,
+        relay=answer.relay[:255],
+        relay_ref=answer.relay_ref[:80],
+        answer_class=answer.answer_class,
+        changed_at=now,
+        **({"locked_until": None, "not_before": retry_at} if status == "queued" else _WIPED),
+    )
+    if not written or status == "queued":
+        return None
+    return Fate(claimed.channel, claimed.purpose, claimed.account_id, status, answer.answer_class)
+
+
+def drop_needless(now: datetime) -> list[Fate]:
+    """End what waits beyond its deadline or was overtaken by a newer message of its matter; some hundreds at once."""
+    picked = (
+        select(Outbox.id)
+        .where(_is_due(now), _is_needless(now))
+        .limit(_DROPPED_AT_ONCE)
+        .with_for_update(skip_locked=True, of=Outbox)
+        .cte("picked")
+    )
+    reason = case((Outbox.deadline <= now, literal("deadline")), else_=literal("superseded"))
+    ended = (
+        update(Outbox)
+        .where(Outbox.id.in_(select(picked.c.id)))
+        .values(state="expired", answer_class=reason, changed_at=now, **_WIPED)
+        .returning(Outbox.channel, Outbox.purpose, Outbox.account_id, Outbox.answer_class)
+        .execution_options(**_BLIND)
+    )
+    rows = db.session.execute(ended).all()
+    return [Fate(row.channel, row.purpose, row.account_id, "expired", row.answer_class or "") for row in rows]
+
+
+def purge_finished(*, keep: timedelta, now: datetime) -> int:
+    """Delete rows whose fate has been known for longer than ``keep``, up to a thousand; return how many."""
+    old = select(Outbox.id).where(Outbox.state.in_(FINISHED), Outbox.changed_at <= now - keep).limit(_PURGED_AT_ONCE)
+    gone = delete(Outbox).where(Outbox.id.in_(old)).returning(Outbox.id).execution_options(**_BLIND)
+    return len(db.session.execute(gone).all())
+
+
+def count_waiting() -> dict[str, int]:
+    """Return how many messages wait, by channel."""
+    rows = db.session.execute(
+        select(Outbox.channel, func.count()).where(Outbox.state.in_(WAITING)).group_by(Outbox.channel)
+    )
+    return {row[0]: row[1] for row in rows.all()}
+
+
+def wake() -> None:
+    """Tell the workers of this process that something was committed; others find it when they look."""
+    for listener in tuple(_listeners):
+        listener()
+
+
+def add_listener(listener: Callable[[], None]) -> None:
+    """Have `wake` call ``listener``, from any thread."""
+    _listeners.add(listener)
+
+
+def remove_listener(listener: Callable[[], None]) -> None:
+    """Stop calling ``listener``."""
+    _listeners.discard(listener)
+
+
+def _is_due(now: datetime) -> ColumnElement[bool]:
+    fresh = and_(Outbox.state == "queued", Outbox.not_before <= now)
+    abandoned = and_(Outbox.state == "sending", Outbox.locked_until <= now)
+    return or_(fresh, abandoned)
+
+
+def _is_needless(now: datetime) -> ColumnElement[bool]:
+    newer = aliased(Outbox)
+    return or_(Outbox.deadline <= now, exists().where(newer.matter == Outbox.matter, newer.id > Outbox.id))
+
+
+def _pause(answer_class: str, attempt: int) -> timedelta:
+    pauses = _AFTER_4XX if answer_class == "later" else _AFTER_TROUBLE
+    return pauses[min(attempt, len(pauses)) - 1]
+
+
+def _change(which: ColumnElement[bool], **values: Any) -> Sequence[int]:
+    statement = update(Outbox).where(which).values(**values).returning(Outbox.id)
+    return db.session.execute(statement.execution_options(**_BLIND)).scalars().all()
+
+
+def _read(row: Any, worker: str, now: datetime) -> Claimed | None:
+    """Unseal a claimed row; one that cannot be read (a lost key, a damaged row) is refused."""
+    key = row.idempotency_key
+    try:
+        to = crypto.unseal(row.recipient or b"", context=f"outbox:recipient:{key}")
+        message = Message(**json.loads(crypto.unseal(row.content or b"", context=f"outbox:content:{key}")))
+    except crypto.Unreadable:
+        _change(Outbox.id == row.id, state="refused", answer_class="unreadable", changed_at=now, **_WIPED)
+        return None
+    return Claimed(
+        id=row.id,
+        channel=row.channel,
+        purpose=row.purpose,
+        account_id=row.account_id,
+        reference=crypto.fingerprint(key)[:32],
+        to=to,
+        message=message,
+        written_at=row.created_at,
+        deadline=row.deadline,
+        attempt=row.attempts,
+        worker=worker,
+    )

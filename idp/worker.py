@@ -1,0 +1,142 @@
+"""What runs beside the pages: a loop that delivers messages and does chores, alone (`idp worker`) or in a thread."""
+
+import asyncio
+import functools
+import os
+import signal
+import socket
+import threading
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from flask import Flask
+
+from idp import clock, entropy, logs
+from idp.messages import outbox
+from idp.messages.delivery import Courier
+from idp.state import state
+
+# How often to look when nobody told us: a worker of its own hears nothing of commits in other processes.
+_LOOK_ALONE = 0.2
+_LOOK_EMBEDDED = 1.0
+_TIDY_EVERY = 10.0
+_AFTER_FAULT = (1.0, 2.0, 5.0, 10.0)
+_FINISH_WITHIN = timedelta(seconds=25)
+_LONG_AGO = datetime(2000, 1, 1, tzinfo=UTC)
+
+log = logs.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class Chore:
+    """Something to do from time to time; any number of workers may do it at once."""
+
+    name: str
+    every: timedelta
+    act: Callable[[datetime], object]
+
+
+CHORES: list[Chore] = [
+    Chore("purge-state", timedelta(minutes=1), lambda now: state.store.purge(now.timestamp())),
+]
+
+
+def run_worker(app: Flask) -> None:
+    """Work until SIGTERM or Ctrl-C; messages under way are finished first."""
+    worker = Worker(app, look_every=_LOOK_ALONE)
+
+    async def work() -> None:
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, worker.stop)
+        await worker.work()
+
+    asyncio.run(work())
+
+
+def start_embedded_worker(app: Flask) -> "Worker":
+    """Work in a daemon thread of this process; ``stop()`` and ``join()`` end it in good order."""
+    worker = Worker(app, look_every=_LOOK_EMBEDDED)
+    worker.start()
+    return worker
+
+
+class Worker:
+    """One loop, its courier and its chores."""
+
+    def __init__(self, app: Flask, *, look_every: float) -> None:
+        self._app, self._look_every = app, look_every
+        name = f"{socket.gethostname()[:40]}-{os.getpid()}-{entropy.identifier()[:8]}"
+        # Made here, not in the thread: a relay that cannot be used stops the start.
+        self._courier = Courier(app, name=name, on_lane_free=self._wake)
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._woken = asyncio.Event()
+        self._is_stopping = False
+        self._thread: threading.Thread | None = None
+        self._chores_at: dict[str, datetime] = {}
+
+    def start(self) -> None:
+        """Begin to work in a thread."""
+        self._thread = threading.Thread(target=lambda: asyncio.run(self.work()), name="worker", daemon=True)
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Ask the loop to end, from any thread or signal handler."""
+        self._is_stopping = True
+        self._wake()
+
+    def join(self, timeout: float | None = None) -> None:
+        """Wait for the thread to end."""
+        if self._thread is not None:
+            self._thread.join(timeout)
+
+    async def work(self) -> None:
+        """Deliver and tidy until told to stop."""
+        self._loop = asyncio.get_running_loop()
+        outbox.add_listener(self._wake)
+        log.info("worker-started")
+        tidying = asyncio.create_task(self._repeat(self._tidy, every=_TIDY_EVERY, woken=asyncio.Event()))
+        try:
+            await self._repeat(self._deliver, every=self._look_every, woken=self._woken)
+        finally:
+            outbox.remove_listener(self._wake)
+            tidying.cancel()
+            await asyncio.gather(tidying, return_exceptions=True)
+            await self._courier.finish(_FINISH_WITHIN)
+            log.info("worker-stopped")
+
+    async def _repeat(self, act: Callable[[], Awaitable[bool]], *, every: float, woken: asyncio.Event) -> None:
+        """Do ``act`` again and again: at once while there is more to do, else when woken or after ``every`` seconds."""
+        faults = 0
+        while not self._is_stopping:
+            woken.clear()
+            try:
+                pause = 0.0 if await act() else every
+                faults = 0
+            except Exception as fault:  # whatever broke, the next message must still be tried
+                log.error("worker-fault", exc_info=fault)
+                pause = _AFTER_FAULT[min(faults, len(_AFTER_FAULT) - 1)]
+                faults += 1
+            if not self._is_stopping:
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(woken.wait(), pause)
+
+    async def _deliver(self) -> bool:
+        return await self._courier.start_some() > 0
+
+    async def _tidy(self) -> bool:
+        await self._courier.tidy()
+        now = clock.now()
+        for chore in CHORES:
+            if now - self._chores_at.get(chore.name, _LONG_AGO) >= chore.every:
+                self._chores_at[chore.name] = now
+                await self._courier.in_database(functools.partial(chore.act, now))
+        return False
+
+    def _wake(self) -> None:
+        if self._loop is not None:
+            # The loop may have ended between the question and the call.
+            with suppress(RuntimeError):
+                self._loop.call_soon_threadsafe(self._woken.set)

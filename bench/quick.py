@@ -1,4 +1,4 @@
-"""`make bench-quick`: what each operation costs on this machine, one process, SQLite, or the stores of BENCH_… variables.
+"""`make bench-quick`: what each operation costs here, one process, SQLite, or the stores of BENCH_… variables.
 
 Prints requests per second, CPU-microseconds of the server per request and of the load generator, and the password
 sign-ins per second next to the bare Argon2 rate. Absolute figures differ between machines; compare within one run.
@@ -192,9 +192,12 @@ def add_person(number: int) -> str:
 def add_client() -> str:
     """Register a public client whose tokens are ES256; return its id."""
     asked = {
-        "name": "Bench", "kind": "single-page", "redirect_uris": [CALLBACK], "scope": "openid profile email offline_access",
+        "name": "Bench",
+        "kind": "single-page",
+        "redirect_uris": [CALLBACK],
+        "scope": "openid profile email offline_access",
         "id_token_alg": "ES256",
-    }  # fmt: skip
+    }
     client, _ = registration.add_client(registration.metadata_from_form(asked), now=clock.now())
     db.session.commit()
     return client.client_id
@@ -218,9 +221,15 @@ def make_grant(account_id: str, client_id: str) -> Grant:
 def authorization(client_id: str) -> dict[str, str]:
     """Return the parameters of an authorization request."""
     return {
-        "client_id": client_id, "redirect_uri": CALLBACK, "response_type": "code", "scope": " ".join(SCOPES), "state": "s",
-        "nonce": "n", "code_challenge": create_s256_code_challenge(VERIFIER), "code_challenge_method": "S256",
-    }  # fmt: skip
+        "client_id": client_id,
+        "redirect_uri": CALLBACK,
+        "response_type": "code",
+        "scope": " ".join(SCOPES),
+        "state": "s",
+        "nonce": "n",
+        "code_challenge": create_s256_code_challenge(VERIFIER),
+        "code_challenge_method": "S256",
+    }
 
 
 def exchanges(app: Flask, account_id: str, client_id: str, port: int) -> list[bytes]:

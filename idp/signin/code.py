@@ -58,9 +58,8 @@ def show_code(interaction_id: str) -> Response:
     challenge = _challenge(facts)
     delivery = outbox.delivery_of(challenge.subject_ref)
     if delivery is not None and delivery.status in {"refused", "expired"} and challenge.sends == 1:
-        return page(
-            "signin/send_failed.html", **_destination(facts, challenge.channel), **_others(facts), all_down=False
-        )
+        context = {**_destination(facts, challenge.channel), **_others(facts), "all_down": False}
+        return page("signin/send_failed.html", **context)
     resent = request.args.get("sent")
     return _code_form(facts, [], 200, resent=resent if resent in {"same", "new"} else None)
 

@@ -182,4 +182,5 @@ def _take_up(interaction: Interaction, session: Session, now: datetime) -> Inter
 
 
 def _fresh(proofs: tuple[Proof, ...], demand: Demand) -> tuple[Proof, ...]:
-    return tuple(proof for proof in proofs if demand.fresh_after is None or proof.at >= demand.fresh_after)
+    # Later, not at the same moment: `prompt=login` never counts what was proved before it was asked.
+    return tuple(proof for proof in proofs if demand.fresh_after is None or proof.at > demand.fresh_after)

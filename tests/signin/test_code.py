@@ -10,7 +10,7 @@ from flask import Flask
 
 from idp.accounts import directory
 from idp.db import db
-from idp.messages.models import OutboxMessage
+from idp.messages.models import Outbox
 from idp.session import SessionRecord
 from tests.conftest import ALICE_EMAIL, ALICE_MOBILE, ALICE_NIR, Clock
 from tests.signin.conftest import Visitor
@@ -26,7 +26,7 @@ def at_code(visitor: Visitor) -> Visitor:
 def sent(app: Flask) -> list[str]:
     """Return the channels of all messages, in order."""
     with app.app_context():
-        return [row.channel for row in db.session.query(OutboxMessage).order_by(OutboxMessage.created_at)]
+        return [row.channel for row in db.session.query(Outbox).order_by(Outbox.created_at)]
 
 
 def test_destinations_are_masked_ac_40(visitor: Visitor) -> None:
@@ -39,7 +39,7 @@ def test_destinations_are_masked_ac_40(visitor: Visitor) -> None:
 
 def test_the_message_is_written_in_the_outbox_sealed(app: Flask, at_code: Visitor) -> None:
     with app.app_context():
-        row: Any = db.session.query(OutboxMessage).one()
+        row: Any = db.session.query(Outbox).one()
         kept = str({column.name: getattr(row, column.key, None) for column in row.__table__.columns})
 
     assert at_code.code not in kept
@@ -195,16 +195,14 @@ def test_five_sendings_an_hour_and_ten_a_day_ac_36(app: Flask, at_code: Visitor,
         at_code.open("code").submit("resend", channel="email")
     in_the_hour = len(sent(app))
     last = at_code.page
-    for _ in range(30):
+    for _ in range(26):
         clock.step(minutes=50)
-        at_code.open("")
-        at_code.submit("resend" if at_code.step == "code" else "send", channel="email")
-        if at_code.step not in {"code", "send", "resend"}:
-            at_code.start().identify()
+        at_code.start().identify().submit("send", channel="email")
 
     assert in_the_hour == 5
     assert last.status_code == 429
     assert int(last.headers["Retry-After"]) > 60
+    assert len(sent(app)) == 10
 
 
 def test_ten_accounts_with_one_mailbox_get_no_more_than_one_ac_42(
@@ -262,9 +260,7 @@ def test_a_pause_leaves_a_known_browser_alone_ac_54(visitor: Visitor, new_visito
 
 def test_spoofed_addresses_change_nothing_ac_28(at_code: Visitor) -> None:
     for number in range(5):
-        headers = {
-            name: f"203.0.113.{number}" for name in ("X-Forwarded-For", "X-Real-IP", "Forwarded", "True-Client-IP")
-        }
+        headers = dict.fromkeys(("X-Forwarded-For", "X-Real-IP", "Forwarded", "True-Client-IP"), f"203.0.113.{number}")
         form = at_code.browser.forms(at_code.page.text)
         token = next(one["csrf"] for one in form if one[""].endswith("/code"))
         at_code.browser.post(
@@ -284,7 +280,8 @@ def test_the_right_code_typed_fifty_times_at_once_opens_one_session(app: Flask, 
         browser = app.test_client()
         browser.set_cookie("__Host-sid", cookie.value, domain="idp.test", secure=True)
         answer = browser.post(url, data=fields, headers={"Origin": "https://idp.test", "Sec-Fetch-Site": "same-origin"})
-        return f"{answer.status_code} {'/authorize/' in answer.headers.get('Location', '')} {'__Host-device' in str(answer.headers)}"
+        leads_on = "/authorize/" in answer.headers.get("Location", "")
+        return f"{answer.status_code} {leads_on} {'__Host-device' in str(answer.headers)}"
 
     with ThreadPoolExecutor(50) as pool:
         outcomes = Counter(pool.map(type_it, range(50)))
@@ -297,12 +294,12 @@ def test_the_right_code_typed_fifty_times_at_once_opens_one_session(app: Flask, 
 def test_the_page_says_when_the_relay_has_the_message_or_refused_it(app: Flask, at_code: Visitor, clock: Clock) -> None:
     waiting = at_code.open("code").page.text
     with app.app_context():
-        row = db.session.query(OutboxMessage).one()
-        row.state, row.finished_at = "accepted", clock()
+        row = db.session.query(Outbox).one()
+        row.state = "accepted"
         db.session.commit()
     accepted = at_code.open("code").page.text
     with app.app_context():
-        db.session.query(OutboxMessage).one().state = "refused"
+        db.session.query(Outbox).one().state = "refused"
         db.session.commit()
     refused = at_code.open("code").page.text
 
@@ -312,7 +309,7 @@ def test_the_page_says_when_the_relay_has_the_message_or_refused_it(app: Flask, 
 
 def test_from_a_refused_mail_the_other_channel_is_one_press_away(app: Flask, at_code: Visitor, clock: Clock) -> None:
     with app.app_context():
-        db.session.query(OutboxMessage).one().state = "refused"
+        db.session.query(Outbox).one().state = "refused"
         db.session.commit()
     clock.step(seconds=31)
 

@@ -1,5 +1,6 @@
 """NIR and password are answered alike for everyone who may not pass (R8), and guessing is slowed, not locked (R7)."""
 
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -59,14 +60,10 @@ def test_both_fields_empty_are_two_things_to_put_right(visitor: Visitor) -> None
     assert 'aria-invalid="true"' in visitor.page.text
 
 
-def what_a_stranger_sees(visitor: Visitor) -> tuple[Any, ...]:
+def what_a_stranger_sees(visitor: Visitor, typed: str) -> tuple[Any, ...]:
     """Return everything about an answer that could differ, but what differs on every page."""
-    import re
-
-    text = re.sub(
-        r'(csrf" value="|nonce="|signin/|data-reference="|Réf\. ?|nir" value=")[\w-]*', r"\1", visitor.answer.text
-    )
-    text = re.sub(r"[A-Z0-9]{3}-[A-Z0-9]{3}", "", text)
+    text = visitor.answer.text.replace(visitor.id, "").replace(typed, "")
+    text = re.sub(r'(csrf" value="|nonce=")[\w-]*|[A-Z0-9]{3}-[A-Z0-9]{3}', r"\1", text)
     headers = {
         name: value
         for name, value in visitor.answer.headers
@@ -86,14 +83,15 @@ def test_unknown_wrong_disabled_and_never_activated_are_told_the_same_ac_55(
         db.session.commit()
 
     seen = [
-        what_a_stranger_sees(new_visitor().start().identify(nir, password))
+        what_a_stranger_sees(new_visitor().start().identify(nir, password), nir)
         for nir, password in (
             (UNKNOWN, "some-password-12"), (ALICE_NIR, "some-password-12"), ("2991399999004", "disabled-password-1"),
             ("2991399999005", "some-password-12"),
         )
     ]  # fmt: skip
 
-    assert all(one == seen[0] for one in seen)
+    for one in seen[1:]:
+        assert one == seen[0]
     assert seen[0][0] == 200
 
 
@@ -130,10 +128,9 @@ def test_a_stranger_cannot_lock_the_owner_out_of_a_known_browser_ac_54(
     stranger = new_visitor().start()
     for _ in range(8):
         stranger.identify(password="some-wrong-password").open("identify")
-    clock.step(minutes=31)
 
     assert stranger.identify().page.status_code == 429
-    assert visitor.start(state="owner").identify().step == "send"
+    assert visitor.start(prompt="login").identify().step == "send"
 
 
 def test_a_device_cookie_of_another_account_gives_no_credit_ac_09(app: Flask, new_visitor: Visitors) -> None:

@@ -9,7 +9,7 @@ from flask import Flask
 from idp import session
 from idp.accounts import directory
 from idp.db import db
-from idp.messages.models import OutboxMessage
+from idp.messages.models import Outbox
 from tests.conftest import ALICE_NIR, ALICE_PASSWORD, Browser, Clock
 from tests.signin.conftest import CALLBACK, Visitor
 
@@ -19,7 +19,7 @@ Visitors = Callable[[], Visitor]
 def messages(app: Flask) -> int:
     """Return how many messages were ever put into the outbox."""
     with app.app_context():
-        return db.session.query(OutboxMessage).count()
+        return db.session.query(Outbox).count()
 
 
 def add_bob(app: Flask, **changes: object) -> str:

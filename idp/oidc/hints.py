@@ -34,6 +34,6 @@ def find_hint(token: str) -> Hint | None:
     return Hint(str(claims["sub"]), tuple(map(str, audience)) if isinstance(audience, list) else (str(audience),))
 
 
-def is_about(hint: Hint, account_id: str | None, client: Client) -> bool:
+def is_about(hint: Hint, account_id: str, client: Client) -> bool:
     """Tell whether a hint is about this account; a pairwise `sub` alone leads to nobody."""
-    return account_id is not None and client.client_id in hint.audience and subject_for(account_id, client) == hint.sub
+    return subject_for(account_id, client) == hint.sub

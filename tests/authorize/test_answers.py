@@ -6,6 +6,8 @@ from html import unescape
 import pytest
 from flask import Flask
 
+from idp.oidc.errors import OAuthError
+from idp.oidc.response_modes import ReturnAddress, refuse
 from tests.authorize.conftest import CALLBACK, Visitor, add_client, error_of, told_to
 from tests.conftest import ISSUER
 
@@ -111,6 +113,14 @@ def test_a_private_scheme_is_answered(visitor: Visitor) -> None:
 def test_every_answer_names_the_issuer_ac_111_p_21_p_67(signed_in: Visitor) -> None:
     for changes in ({}, {"prompt": "none"}, {"scope": "x"}, {"response_type": "token"}, {"max_age": "x"}):
         assert told_to(signed_in.ask(**changes))["iss"] == ISSUER
+
+
+def test_a_description_has_no_character_that_oauth_forbids(app: Flask) -> None:
+    """RFC 6749 §4.1.2.1; `protocol.md`: an accent in an OAuth error fails the conformance suite."""
+    with app.test_request_context():
+        answer = refuse(ReturnAddress(CALLBACK, None), OAuthError('un "é\\\n'))
+
+    assert "error_description=un%20&" in answer.headers["Location"]
 
 
 def test_answers_are_never_307_ac_120_p_03(signed_in: Visitor) -> None:

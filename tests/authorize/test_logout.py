@@ -14,6 +14,8 @@ from idp.oidc.grant import Grant
 from idp.oidc.jose import sign
 from idp.oidc.keys import key_ring
 from idp.oidc.refresh import RefreshFamily, issue_family
+from idp.signin.interaction import INTERACTIONS
+from idp.state import state
 from tests.authorize.conftest import COOKIE, Visitor, error_of, told_to
 from tests.authorize.test_sessions import id_token
 from tests.conftest import ISSUER
@@ -234,6 +236,8 @@ def test_walks_under_way_end_with_the_session(signed_in: Visitor, alice: str) ->
     leave(signed_in, id_token_hint=id_token(signed_in, alice))
 
     assert signed_in.browser.get(interaction.resume_url).status_code == 400
+    with signed_in.app.app_context():
+        assert state.get(INTERACTIONS, interaction.id) is None
 
 
 def test_what_was_granted_for_the_session_ends_and_offline_access_stays(signed_in: Visitor, alice: str) -> None:

@@ -119,6 +119,11 @@ def test_a_young_enough_sign_in_is_kept(signed_in: Visitor) -> None:
     assert first.auth_time == second.auth_time
 
 
+def test_a_sign_in_of_exactly_that_age_is_kept(signed_in: Visitor) -> None:
+    assert told_to(signed_in.ask(max_age="10", prompt="none"))["code"]
+    assert error_of(signed_in.ask(max_age="9", prompt="none")) == "login_required"
+
+
 def test_max_age_zero_asks_again(signed_in: Visitor) -> None:
     assert error_of(signed_in.ask(max_age="0", prompt="none")) == "login_required"
 
@@ -153,6 +158,15 @@ def test_a_hint_at_the_person_who_is_there_changes_nothing(signed_in: Visitor, a
     hint = id_token(signed_in, alice)
 
     assert told_to(signed_in.ask(prompt="none", id_token_hint=hint))["code"]
+
+
+def test_only_the_hinted_person_may_finish_a_walk(signed_in: Visitor, alice: str, bob: str) -> None:
+    again = {"prompt": "login", "id_token_hint": id_token(signed_in, alice)}
+
+    assert signed_in.interaction(signed_in.ask(**again)).demand.account_id == alice
+    assert error_of(signed_in.walk(signed_in.ask(**again), bob)) == "login_required"
+    hint = id_token(signed_in, alice)
+    assert signed_in.interaction(signed_in.ask(prompt="login", id_token_hint=hint)).demand.account_id is None
 
 
 def test_an_expired_hint_is_still_a_hint(signed_in: Visitor, alice: str) -> None:

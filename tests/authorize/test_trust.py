@@ -98,7 +98,10 @@ def test_both_wrong_gets_a_page_p_02(visitor: Visitor) -> None:
 def test_an_address_sent_twice_gets_a_page_ac_105_p_78(visitor: Visitor, name: str) -> None:
     good = {"client_id": "web", "redirect_uri": CALLBACK}[name]
 
-    assert_page(visitor.ask(**{name: [good, good]}))
+    answer = visitor.ask(**{name: [good, good]})
+
+    assert_page(answer)
+    assert "repeated" in answer.text
     assert_page(visitor.ask(**{name: [good, "https://evil.tld/"]}))
     assert_page(visitor.ask(**{name: ["", good]}))
 

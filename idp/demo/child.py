@@ -9,8 +9,6 @@ import signal
 import sys
 import threading
 
-from idp import server
-
 
 def _stop_with_parent() -> None:
     # A thread that is inside sys.stdin when the interpreter ends makes it abort: read the descriptor itself.
@@ -23,6 +21,9 @@ def main(what: str, argument: str) -> None:
     """Serve the provider on a port, or run the script at a path."""
     threading.Thread(target=_stop_with_parent, daemon=True).start()
     if what == "provider":
+        # Here, not above: the relying party has no use for the provider's code, and loading it takes a second.
+        from idp import server
+
         server.serve(host="127.0.0.1", port=int(argument), workers=1, threads=8)
     else:
         sys.argv = [argument]

@@ -18,6 +18,7 @@ from idp.demo.place import Addresses
 from idp.settings import SettingsFault, load_settings
 
 RELYING_PARTY: Final = Path(__file__).parents[2] / "examples" / "rp-flask" / "app.py"
+_CHILD: Final = Path(__file__).with_name("child.py")
 _START_WITHIN: Final = 60.0
 _STOP_WITHIN: Final = 15.0
 
@@ -57,15 +58,15 @@ def _run(folder: Path, addresses: Addresses) -> None:
         mailbox.start()
         config = place.write_configuration(folder, addresses, smtp_port=mailbox.smtp_port, smpp_port=mailbox.smpp_port)
         environ = {**os.environ, "IDP_CONFIG": str(config)}
+        children = {
+            "relying-party": _start(running, folder, "relying-party", str(RELYING_PARTY), _rp_environ(addresses))
+        }
+        # Meanwhile, here: the provider must find its tables.
         app = create_app(load_settings(environ))
         with app.app_context():
             seed.prepare_database(addresses)
             administrator_password = seed.create_administrator()
-        commands = {
-            "provider": ("provider", str(addresses.provider_port), environ),
-            "relying-party": ("script", str(RELYING_PARTY), _rp_environ(addresses)),
-        }
-        children = {name: _start(running, folder / f"{name}.log", *command) for name, command in commands.items()}
+        children["provider"] = _start(running, folder, "provider", str(addresses.provider_port), environ)
         _wait_until_ready(children, folder, (f"{addresses.provider}/healthz/ready", f"{addresses.rp}/"))
         _welcome(folder, addresses, administrator_password)
         _watch(children, folder)
@@ -115,11 +116,11 @@ def _rp_environ(addresses: Addresses) -> dict[str, str]:
 
 
 def _start(
-    running: ExitStack, log_path: Path, what: str, argument: str, environ: dict[str, str]
+    running: ExitStack, folder: Path, name: str, argument: str, environ: dict[str, str]
 ) -> "subprocess.Popen[bytes]":
-    log = running.enter_context(log_path.open("wb"))
+    log = running.enter_context((folder / f"{name}.log").open("wb"))
     child = subprocess.Popen(
-        [sys.executable, "-m", "idp.demo.child", what, argument],
+        [sys.executable, "-P", str(_CHILD), name, argument],
         env=environ,
         stdin=subprocess.PIPE,
         stdout=log,

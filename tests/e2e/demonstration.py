@@ -25,7 +25,6 @@ MESSAGE_WITHIN = 20.0
 SETTINGS = {
     "IDP_CODE__SENDS_PER_HOUR": "1000",
     "IDP_CODE__SENDS_PER_DAY": "1000",
-    "IDP_RSA_KEY_BITS": "2048",
 }
 _CODE = re.compile(r"(?<![\d+])\d{3}[ \u00a0\u202f]?\d{3}(?!\d)")
 

@@ -68,14 +68,18 @@ class Courier:
         for sender in self._senders.values():
             await sender.close_idle()
 
-    async def finish(self, within: timedelta) -> None:
-        """Let what is under way end, then close everything; what does not end in time is sent again by another."""
+    async def settle(self, within: timedelta) -> None:
+        """Let what is under way end; what does not end in time is sent again when its lease is over."""
         tasks = [task for tasks in self._under_way.values() for task in tasks]
         if tasks:
             _done, late = await asyncio.wait(tasks, timeout=within.total_seconds())
             for task in late:
                 task.cancel()
             await asyncio.gather(*late, return_exceptions=True)
+
+    async def finish(self, within: timedelta) -> None:
+        """Let what is under way end, then close everything."""
+        await self.settle(within)
         for sender in self._senders.values():
             await sender.close()
         self._clerk.shutdown(wait=True)

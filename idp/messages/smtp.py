@@ -18,6 +18,7 @@ _IDLE = 30.0
 _MAILS_PER_CONNECTION = 100
 # A relay that failed is tried after the others for this long.
 _DISTRUST = 30.0
+_GOODBYE = 0.05
 # The relay itself is the trouble, not the letter: another one may do better.
 _RELAY_TROUBLE: frozenset[AnswerClass] = frozenset({"unreachable", "timeout", "tls", "auth", "sender"})
 
@@ -85,6 +86,8 @@ class SmtpSender:
         for lines in self._idle.values():
             while lines:
                 await _hang_up(lines.pop())
+        # What the library closed by itself still says goodbye over TLS; the loop may end right after us.
+        await asyncio.sleep(_GOODBYE)
 
     def _in_order(self) -> list[Relay]:
         now = _loop_time()
@@ -126,7 +129,7 @@ class SmtpSender:
         try:
             yield line
         except BaseException:
-            line.smtp.close()
+            _cut(line.smtp)
             raise
         line.mails += 1
         line.used_at = _loop_time()
@@ -163,7 +166,7 @@ class SmtpSender:
         try:
             await smtp.connect()
         except (aiosmtplib.SMTPException, OSError) as fault:
-            smtp.close()
+            _cut(smtp)
             raise _CannotConnect(_why(fault, relay)) from fault
         return _Line(smtp, _loop_time())
 
@@ -194,9 +197,19 @@ def _is_usable(line: _Line) -> bool:
 
 
 async def _hang_up(line: _Line) -> None:
+    transport = line.smtp.transport
     with suppress(aiosmtplib.SMTPException, OSError):
         await line.smtp.quit(timeout=1)
+    if isinstance(transport, asyncio.WriteTransport):
+        transport.abort()
     line.smtp.close()
+
+
+def _cut(smtp: aiosmtplib.SMTP) -> None:
+    """End a connection now: a polite end of TLS would wait for the other side, beyond the life of our loop."""
+    if isinstance(smtp.transport, asyncio.WriteTransport):
+        smtp.transport.abort()
+    smtp.close()
 
 
 def _loop_time() -> float:

@@ -1,0 +1,129 @@
+"""What the tests of messages stand on: relays and SMS centres, settings that point to them, letters to send."""
+
+import asyncio
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from flask import Flask
+
+from idp.db import db
+from idp.messages import outbox
+from idp.messages.delivery import Courier
+from idp.messages.models import Message, Outbox
+from idp.messages.transport import Letter
+from idp.settings import Settings
+from tests.conftest import ALICE_EMAIL, Clock
+from tests.messages.relay import Relay, make_certificates
+from tests.messages.smsc import Smsc
+
+TEXT = "Votre code de connexion : 482915\n"
+
+
+@pytest.fixture(scope="session")
+def certificates(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Any]:
+    return make_certificates(tmp_path_factory.mktemp("certificates"))
+
+
+@pytest.fixture
+def open_relay() -> Iterator[Callable[..., Relay]]:
+    """Return a starter of relays; arguments of `Relay` and of its `start` alike."""
+    opened: list[Relay] = []
+
+    def start(*, tls: Any = None, smtps: bool = False, login: str = "", **answers: Any) -> Relay:
+        opened.append(Relay(**answers).start(tls=tls, smtps=smtps, login=login))
+        return opened[-1]
+
+    yield start
+    for relay in opened:
+        relay.stop()
+
+
+@pytest.fixture
+def open_smsc() -> Iterator[Callable[..., Smsc]]:
+    opened: list[Smsc] = []
+
+    def start(**behaviour: Any) -> Smsc:
+        opened.append(Smsc(**behaviour).start())
+        return opened[-1]
+
+    yield start
+    for smsc in opened:
+        smsc.stop()
+
+
+@pytest.fixture
+def configure(whole_app: Flask, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Settings]:
+    """Return a changer of settings for this test: top-level fields, or sections given as dictionaries."""
+
+    def change(**changes: Any) -> Settings:
+        tree = whole_app.extensions["sesame"]["settings"].model_dump()
+        for name, value in changes.items():
+            tree[name] = tree[name] | value if isinstance(value, dict) else value
+        settings = Settings.model_validate(tree)
+        monkeypatch.setitem(whole_app.extensions["sesame"], "settings", settings)
+        return settings
+
+    return change
+
+
+@pytest.fixture
+def write(app: Flask, clock: Clock) -> Callable[..., int]:
+    """Return a writer of messages into the outbox, committed at once."""
+
+    def enqueue(ref: str = "challenge:1:1", **changes: Any) -> int:
+        values = {
+            "channel": "email",
+            "to": ALICE_EMAIL,
+            "message": Message("482915 : votre code", TEXT, "<p>482915</p>"),
+            "subject_ref": ref,
+            "purpose": "signin",
+            "account_id": "account-1",
+            "deadline": clock() + timedelta(minutes=15),
+            "now": clock(),
+        }
+        with app.app_context():
+            written = outbox.enqueue(**{**values, **changes})  # type: ignore[arg-type]
+            db.session.commit()
+        return written
+
+    return enqueue
+
+
+@pytest.fixture
+def row_of(app: Flask) -> Callable[[int], Outbox]:
+    def find(row_id: int) -> Outbox:
+        with app.app_context():
+            row = db.session.get(Outbox, row_id)
+            db.session.expunge_all()
+            assert row is not None
+            return row
+
+    return find
+
+
+@pytest.fixture
+def deliver(app: Flask) -> Callable[[], None]:
+    """Return what a worker does in one look, and in those that follow at once."""
+
+    async def work() -> None:
+        courier = Courier(app, name="test-worker", on_lane_free=lambda: None)
+        try:
+            while await courier.start_some():
+                await courier.settle(timedelta(seconds=20))
+        finally:
+            await courier.finish(timedelta(seconds=20))
+
+    return lambda: asyncio.run(work())
+
+
+def letter(to: str = ALICE_EMAIL, text: str = TEXT, **changes: Any) -> Letter:
+    message = Message("482915 : votre code", text, changes.pop("html", ""))
+    values: dict[str, Any] = {
+        "reference": "ref-1",
+        "written_at": datetime(2026, 11, 23, 14, 2, tzinfo=UTC),
+        "attempt": 1,
+    }
+    return Letter(to, message, **{**values, **changes})

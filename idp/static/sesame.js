@@ -1,0 +1,164 @@
+// Comforts of the pages. Everything works without this file; nothing here decides anything.
+"use strict";
+
+const find = (id) => document.getElementById(id);
+const every = (selector, fn) => document.querySelectorAll(selector).forEach(fn);
+
+// What is wrong is read first.
+function focusSummary() {
+  const summary = find("error-summary");
+  if (summary) summary.focus();
+}
+
+// Times of day on the reader's own clock: she may live in Réunion or Guyane.
+function showLocalTimes() {
+  every("time[data-clock]", (time) => {
+    const moment = new Date(time.dateTime);
+    const [hours, minutes] = [moment.getHours(), String(moment.getMinutes()).padStart(2, "0")];
+    time.textContent = document.documentElement.lang === "fr"
+      ? `${hours}\u00a0h\u00a0${minutes}`
+      : `${String(hours).padStart(2, "0")}:${minutes}`;
+  });
+}
+
+// The number, read back in the groups of the card.
+function echoNumber() {
+  const field = find("nir"), echo = find("nir-echo"), letters = find("nir-letters");
+  if (!field || !echo) return;
+  const cuts = [1, 3, 5, 7, 10, 13, 15];
+  const show = () => {
+    const kept = field.value.toUpperCase().replace(/[^0-9AB]/g, "").slice(0, 15);
+    echo.textContent = cuts.map((end, i) => kept.slice(i ? cuts[i - 1] : 0, end)).filter(Boolean).join("\u00a0");
+    echo.hidden = kept.length < 2;
+  };
+  field.addEventListener("input", show);
+  show();
+  // Digits first on phones; who was born in Corsica asks for the letters.
+  if (!/[ab]/i.test(field.value)) {
+    field.inputMode = "numeric";
+    letters.hidden = false;
+  }
+  letters.addEventListener("click", () => {
+    field.inputMode = "text";
+    letters.hidden = true;
+    find("nir-status").textContent = letters.dataset.said;
+    field.focus();
+  });
+}
+
+function showPassword() {
+  const field = find("password"), button = find("password-show"), status = find("password-status");
+  if (!field || !button) return;
+  const set = (shown) => {
+    field.type = shown ? "text" : "password";
+    button.textContent = shown ? button.dataset.hide : button.dataset.show;
+    button.setAttribute("aria-label", shown ? button.dataset.hideFull : button.dataset.showFull);
+  };
+  button.hidden = false;
+  button.addEventListener("click", () => {
+    const shown = field.type === "password";
+    set(shown);
+    status.textContent = shown ? button.dataset.shown : button.dataset.hidden;
+  });
+  // Never leave a readable password to the browser's form history.
+  field.form.addEventListener("submit", () => set(false));
+}
+
+function warnOfCapsLock() {
+  const field = find("password"), caps = find("caps");
+  if (!field || !caps) return;
+  const look = (event) => {
+    if (!event.getModifierState) return;
+    const text = event.getModifierState("CapsLock") ? caps.dataset.said : "";
+    if (caps.textContent !== text) caps.textContent = text;
+  };
+  field.addEventListener("keydown", look);
+  field.addEventListener("keyup", look);
+  field.addEventListener("blur", () => { caps.textContent = ""; });
+}
+
+// The button stays where it is and can be reached; while it waits it says how long.
+function countToResend() {
+  const button = find("resend-code"), note = find("resend-wait"), status = find("resend-status");
+  if (!button || !note) return;
+  const ready = Date.now() + Number(button.dataset.wait) * 1000;
+  if (ready <= Date.now()) return;
+  const left = () => Math.ceil((ready - Date.now()) / 1000);
+  button.setAttribute("aria-disabled", "true");
+  button.setAttribute("aria-describedby", note.id);
+  note.hidden = false;
+  button.form.addEventListener("submit", (event) => { if (left() > 0) event.preventDefault(); });
+  const tick = () => {
+    if (left() > 0) {
+      note.textContent = button.dataset.said.replace("{s}", left());
+      return;
+    }
+    clearInterval(timer);
+    button.removeAttribute("aria-disabled");
+    button.removeAttribute("aria-describedby");
+    note.hidden = true;
+    if (find("resend-code").closest("details")?.open) status.textContent = button.dataset.ready;
+  };
+  const timer = setInterval(tick, 1000);
+  tick();
+}
+
+// Said three times, never each second: five minutes, one minute, over.
+function tellCodeTime() {
+  const timer = find("code-timer");
+  if (!timer) return;
+  const ends = new Date(timer.dataset.ends).getTime();
+  for (const [text, before] of [["t5", 300], ["t1", 60], ["t0", 0]]) {
+    const wait = ends - before * 1000 - Date.now();
+    if (wait > 0) setTimeout(() => { timer.textContent = timer.dataset[text]; }, wait);
+  }
+}
+
+function countPause() {
+  every("[data-pause]", (note) => {
+    const until = new Date(note.dataset.pause).getTime();
+    const tick = () => {
+      const minutes = Math.ceil((until - Date.now()) / 60000);
+      const text = minutes > 1 ? note.dataset.many.replace("{n}", minutes)
+        : minutes === 1 ? note.dataset.one : note.dataset.over;
+      if (note.textContent !== text) note.textContent = text;
+      if (minutes < 1) clearInterval(timer);
+    };
+    const timer = setInterval(tick, 5000);
+    tick();
+  });
+}
+
+// A text message's code, on browsers that hand it over after asking (WebOTP).
+function takeCodeFromMessage() {
+  const field = find("code");
+  if (!field || field.dataset.channel !== "sms" || !("OTPCredential" in window)) return;
+  const stop = new AbortController();
+  field.form.addEventListener("submit", () => stop.abort());
+  navigator.credentials.get({ otp: { transport: ["sms"] }, signal: stop.signal })
+    .then((found) => { field.value = found.code; field.form.requestSubmit(); })
+    .catch(() => {});
+}
+
+// A double click sends a form once.
+function sendOnce() {
+  every("form[data-once]", (form) => {
+    let sentAt = 0;
+    form.addEventListener("submit", (event) => {
+      if (event.defaultPrevented) return;
+      if (Date.now() - sentAt < 3000) event.preventDefault();
+      else sentAt = Date.now();
+    });
+  });
+  // Back to a page that the browser kept.
+  window.addEventListener("pageshow", (event) => { if (event.persisted) location.reload(); });
+}
+
+function sendAnswer() {
+  every("form[data-send]", (form) => form.submit());
+}
+
+for (const comfort of [
+  sendAnswer, focusSummary, showLocalTimes, echoNumber, showPassword, warnOfCapsLock, countToResend, tellCodeTime,
+  countPause, takeCodeFromMessage, sendOnce,
+]) comfort();

@@ -1,0 +1,140 @@
+"""One or several sample contexts for each template, as the views give them: the contract of the pages."""
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from idp.signin.forms import FieldError
+
+NOW = datetime(2026, 3, 2, 13, 20, tzinfo=UTC)
+TEMPLATES = Path(__file__).parents[2] / "idp" / "templates"
+EMAIL = {"name": "email", "masked": "j•••••n@orange.fr", "spoken": "adresse qui commence par j", "checked": True}
+SMS = {"name": "sms", "masked": "•• •• •• •• 47", "spoken": "numéro qui finit par 47", "checked": False}
+CODE: dict[str, Any] = {
+    "errors": [],
+    "channel": "email",
+    "masked": EMAIL["masked"],
+    "spoken": EMAIL["spoken"],
+    "sent_at": NOW,
+    "delivery": "accepted",
+    "delivered_at": NOW,
+    "resent": None,
+    "expires_at": NOW + timedelta(minutes=15),
+    "expired": False,
+    "resend_in": 30,
+    "sends_left": 4,
+    "other_channels": [SMS],
+    "sender": "ne-pas-repondre@connexion.exemple.fr",
+}
+IDENTIFY: dict[str, Any] = {"nir": "", "errors": [], "tries_left": None, "pause": None}
+ERROR: dict[str, Any] = {"code": "redirect", "restart_url": None}
+SERVICE = "Prime d’activité <&> Démonstration"
+
+
+def _signin(**context: Any) -> dict[str, Any]:
+    return {"interaction": "Zm9vYmFyYmF6cXV4cXV1eA", "service": SERVICE, **context}
+
+
+# Template -> name of the case -> what the view gives.
+SAMPLES: dict[str, dict[str, dict[str, Any]]] = {
+    "signin/identify.html": {
+        "first": _signin(**IDENTIFY),
+        "two errors": _signin(
+            nir="1 99 13",
+            errors=[
+                FieldError("nir", "Votre numéro doit avoir 13 caractères. Vous en avez écrit 5."),
+                FieldError("password", "Écrivez votre mot de passe."),
+            ],
+            tries_left=None,
+            pause=None,
+        ),
+        "wrong": _signin(
+            nir="1991399999001",
+            errors=[FieldError("nir", "Le numéro et le mot de passe ne vont pas ensemble.")],
+            tries_left=1,
+            pause=timedelta(minutes=5),
+        ),
+    },
+    "signin/send.html": {
+        "two": _signin(channels=[EMAIL, SMS], errors=[]),
+        "one": _signin(channels=[SMS], errors=[]),
+        "error": _signin(channels=[EMAIL, SMS], errors=[FieldError("channel", "Choisissez où recevoir le code.")]),
+    },
+    "signin/code.html": {
+        "sent": _signin(**CODE),
+        "queued": _signin(**{**CODE, "delivery": "queued", "resend_in": 0}),
+        "refused": _signin(**{**CODE, "delivery": "refused", "sends_left": 1}),
+        "same": _signin(**{**CODE, "resent": "same", "channel": "sms", **_signin(masked=SMS["masked"])}),
+        "new": _signin(**{**CODE, "resent": "new", "sends_left": 0, "other_channels": []}),
+        "expired": _signin(**{**CODE, "expired": True}),
+        "wrong": _signin(
+            **{
+                **CODE,
+                "errors": [FieldError("code", "Ce n’est pas le bon code."), FieldError("code", "Il reste 1 essai.")],
+            }
+        ),
+    },
+    "signin/no_access.html": {
+        "others": _signin(other_channels=[EMAIL, SMS]),
+        "none": _signin(other_channels=[]),
+    },
+    "signin/no_channel.html": {"": _signin()},
+    "signin/code_pause.html": {
+        "many": _signin(until=NOW + timedelta(minutes=15), minutes=15),
+        "one": _signin(until=NOW + timedelta(minutes=1), minutes=1),
+    },
+    "signin/send_limit.html": {
+        "live": _signin(retry_at=NOW, code_until=NOW + timedelta(minutes=9), other_channels=[SMS]),
+        "dead": _signin(retry_at=NOW, code_until=None, other_channels=[]),
+    },
+    "signin/password_pause.html": {
+        "bare": {"until": NOW + timedelta(minutes=5), "minutes": 5, "service": SERVICE},
+        "whole": _signin(until=NOW + timedelta(minutes=1), minutes=1),
+    },
+    "signin/restricted.html": {"": _signin()},
+    "signin/send_failed.html": {
+        "email": _signin(**EMAIL, channel="email", other_channels=[SMS], all_down=False),
+        "sms": _signin(**SMS, channel="sms", other_channels=[], all_down=False),
+        "down": _signin(**EMAIL, channel="email", other_channels=[], all_down=True),
+    },
+    "signin/consent.html": {
+        "some": _signin(items=["votre nom", "votre adresse e-mail"]),
+        "nothing": _signin(items=[]),
+    },
+    "signin/already.html": {"": _signin(continue_url="/signin/x/restart"), "bare": _signin()},
+    "signin/loop.html": {"": {"service": SERVICE, "retry_url": "/authorize?a=b", "logout_url": "/logout"}},
+    "logout/confirm.html": {"": {"logout_token": "abc"}},
+    "logout/done.html": {
+        "some": {"services": [SERVICE, "Autre"], "return_url": "https://rp.example/bye?state=1&a=2"},
+        "none": {"services": [], "return_url": None},
+    },
+    "form_post.html": {
+        "": {"redirect_uri": "https://rp.example/cb?a=1&b=2", "fields": {"code": "abc", "state": '"><script>'}}
+    },
+    "errors/bad_link.html": {"": ERROR},
+    "errors/not_found.html": {"": ERROR},
+    "errors/server.html": {"": ERROR},
+    "errors/unavailable.html": {"": ERROR},
+    "errors/cookies.html": {"": ERROR},
+    "errors/suspended.html": {"": ERROR, "named": {**ERROR, "service": SERVICE}},
+    "errors/expired.html": {"": ERROR, "restart": {**ERROR, "restart_url": "/signin/x/restart", "service": SERVICE}},
+    "errors/other_browser.html": {"": ERROR},
+    "errors/stale_form.html": {"": {**ERROR, "restart_url": "/signin/x/send"}},
+    "errors/too_large.html": {"": ERROR},
+    "errors/bad_request.html": {"": ERROR},
+    "help/accessibility.html": {"": {}},
+    "help/privacy.html": {"": {}},
+    "help/false_messages.html": {"": {}},
+    "help/easy.html": {"": {}},
+}
+MAIL: dict[str, Any] = {
+    "code": "482915",
+    "service": SERVICE,
+    "device": "Firefox (Windows)",
+    "reference": "7KQ-4MX",
+    "purpose": "signin",
+    "site": "caf.fr",
+    "host": "connexion.exemple.fr",
+    "minutes": 15,
+}
+CASES = [(template, case) for template, cases in SAMPLES.items() for case in cases]

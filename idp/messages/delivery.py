@@ -97,7 +97,8 @@ class Courier:
 
     def _look(self, free: dict[str, int], now: datetime) -> tuple[list[Fate], list[Claimed]]:
         """Drop what nobody waits for any more, then take what there is a lane for."""
-        dropped = _audited(outbox.drop_needless(now))
+        outbox.take_back_abandoned(now)
+        dropped = _audited(outbox.drop_dead(now))
         claimed: list[Claimed] = []
         for channel, lanes in free.items():
             if lanes > 0:

@@ -27,23 +27,27 @@ class Outbox(Base):
     """One message to one recipient."""
 
     __tablename__ = "outbox"
-    __table_args__ = (Index("ix_outbox_waiting", "state", "channel", "id"),)
+    __table_args__ = (
+        Index("ix_outbox_newest", "state", "channel", "id"),
+        Index("ix_outbox_ending", "state", "deadline"),
+        Index("ix_outbox_matter", "matter", "id"),
+    )
 
     id: Mapped[int] = mapped_column(BigInteger().with_variant(Integer, "sqlite"), primary_key=True)
     # Asking twice for one message writes one row (RC-18). Also what the sealed columns are bound to.
     idempotency_key: Mapped[str] = mapped_column(String(160), unique=True)
     subject_ref: Mapped[str] = mapped_column(String(120), index=True)
-    # The part of `subject_ref` before its colon: a newer message of one matter makes older ones needless.
-    matter: Mapped[str] = mapped_column(String(120), index=True)
+    # The part of `subject_ref` before its colon: a newer message of one matter leaves older ones unsent.
+    matter: Mapped[str] = mapped_column(String(120))
     channel: Mapped[str] = mapped_column(String(10))
     purpose: Mapped[str] = mapped_column(String(40))
-    account_id: Mapped[str | None] = mapped_column(String(36), index=True)
+    account_id: Mapped[str | None] = mapped_column(String(36))
     recipient: Mapped[bytes | None] = mapped_column(LargeBinary)
     content: Mapped[bytes | None] = mapped_column(LargeBinary)
     state: Mapped[str] = mapped_column(String(10))
     attempts: Mapped[int] = mapped_column(Integer, default=0)
     created_at: Mapped[datetime] = mapped_column(Moment)
-    changed_at: Mapped[datetime] = mapped_column(Moment)
+    changed_at: Mapped[datetime] = mapped_column(Moment, index=True)
     not_before: Mapped[datetime] = mapped_column(Moment)
     deadline: Mapped[datetime] = mapped_column(Moment)
     locked_until: Mapped[datetime | None] = mapped_column(Moment)

@@ -1,7 +1,7 @@
 """The outbox: writing a message down in the caller's transaction, claiming it for one worker, recording its fate (R12).
 
 A reference is ``<matter>:<anything>``. Of one matter only the newest message is worth sending: when a person asks for
-a code again, what still waits of the older sendings is dropped, so that a dead code never arrives after a living one.
+a code again, what still waits of the older sendings stays unsent, so that a dead code never follows a living one.
 """
 
 import json
@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from typing import Any, cast
 
-from sqlalchemy import ColumnElement, and_, case, delete, exists, func, literal, or_, select, update
+from sqlalchemy import ColumnElement, Select, and_, case, delete, exists, func, literal, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import aliased
 
@@ -22,7 +22,7 @@ from idp.messages.transport import Answer
 _INSERT: dict[str, Any] = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}
 # A message without a deadline of its own is not worth sending later than this.
 _LONGEST_WAIT = timedelta(hours=24)
-_DROPPED_AT_ONCE = 500
+_CHANGED_AT_ONCE = 500
 _PURGED_AT_ONCE = 1000
 # Greylisting asks for half a minute and more (RC-13); a relay that restarts is back sooner.
 _AFTER_4XX = tuple(timedelta(seconds=seconds) for seconds in (30, 60, 120))
@@ -123,20 +123,18 @@ def delivery_of(subject_ref: str) -> Delivery | None:
 def claim(*, channel: str, worker: str, limit: int, lease: timedelta, now: datetime) -> list[Claimed]:
     """Take up to ``limit`` messages, the newest first: in a backlog they are the ones still waited for (RC-36).
 
-    A message whose worker died is taken again when the lease has ended. Its text, and so its code, is the same.
+    Call `take_back_abandoned` before: what a dead worker had claimed is sent again, its text and so its code the same.
     """
-    picked = (
+    newest_first = (
         select(Outbox.id)
-        .where(Outbox.channel == channel, _is_due(now), ~_is_needless(now))
+        .where(Outbox.state == "queued", Outbox.channel == channel, Outbox.not_before <= now)
+        # Wrapped, so that SQLite walks the index of the newest, not the one of deadlines: ten times faster (RC-36).
+        .where(func.coalesce(Outbox.deadline, Outbox.not_before) > now, ~_has_successor())
         .order_by(Outbox.id.desc())
-        .limit(limit)
-        .with_for_update(skip_locked=True, of=Outbox)
-        # PostgreSQL evaluates a CTE with row locks once; as a sub-select it might lock more rows than `limit`.
-        .cte("picked")
     )
     taken = (
         update(Outbox)
-        .where(Outbox.id.in_(select(picked.c.id)))
+        .where(_picked(newest_first, limit))
         .values(
             state="sending", attempts=Outbox.attempts + 1, claimed_by=worker, locked_until=now + lease, changed_at=now
         )
@@ -161,7 +159,7 @@ def record_answer(claimed: Claimed, answer: Answer, now: datetime) -> Fate | Non
         status = "queued"
     ours = and_(
         Outbox.id == claimed.id,
-        Outbox.state == "sending",
+        Outbox.state.in_(WAITING),
         Outbox.claimed_by == claimed.worker,
         Outbox.attempts == claimed.attempt,
     )
@@ -179,19 +177,19 @@ def record_answer(claimed: Claimed, answer: Answer, now: datetime) -> Fate | Non
     return Fate(claimed.channel, claimed.purpose, claimed.account_id, status, answer.answer_class)
 
 
-def drop_needless(now: datetime) -> list[Fate]:
-    """End what waits beyond its deadline or was overtaken by a newer message of its matter; some hundreds at once."""
-    picked = (
-        select(Outbox.id)
-        .where(_is_due(now), _is_needless(now))
-        .limit(_DROPPED_AT_ONCE)
-        .with_for_update(skip_locked=True, of=Outbox)
-        .cte("picked")
-    )
-    reason = case((Outbox.deadline <= now, literal("deadline")), else_=literal("superseded"))
+def take_back_abandoned(now: datetime) -> int:
+    """Queue again what dead workers had claimed: their lease has ended. Some hundreds at once; return how many."""
+    abandoned = select(Outbox.id).where(Outbox.state == "sending", Outbox.locked_until <= now)
+    return len(_change(_picked(abandoned, _CHANGED_AT_ONCE), state="queued", locked_until=None))
+
+
+def drop_dead(now: datetime) -> list[Fate]:
+    """End what waits beyond its deadline, and wipe it: a code is never sent after it died. Some hundreds at once."""
+    dead = select(Outbox.id).where(Outbox.state == "queued", Outbox.deadline <= now)
+    reason = case((_has_successor(), literal("superseded")), else_=literal("deadline"))
     ended = (
         update(Outbox)
-        .where(Outbox.id.in_(select(picked.c.id)))
+        .where(_picked(dead, _CHANGED_AT_ONCE))
         .values(state="expired", answer_class=reason, changed_at=now, **_WIPED)
         .returning(Outbox.channel, Outbox.purpose, Outbox.account_id, Outbox.answer_class)
         .execution_options(**_BLIND)
@@ -202,7 +200,8 @@ def drop_needless(now: datetime) -> list[Fate]:
 
 def purge_finished(*, keep: timedelta, now: datetime) -> int:
     """Delete rows whose fate has been known for longer than ``keep``, up to a thousand; return how many."""
-    old = select(Outbox.id).where(Outbox.state.in_(FINISHED), Outbox.changed_at <= now - keep).limit(_PURGED_AT_ONCE)
+    old = select(Outbox.id).where(Outbox.state.in_(FINISHED), Outbox.changed_at <= now - keep)
+    old = old.order_by(Outbox.changed_at).limit(_PURGED_AT_ONCE)
     gone = delete(Outbox).where(Outbox.id.in_(old)).returning(Outbox.id).execution_options(**_BLIND)
     return len(db.session.execute(gone).all())
 
@@ -231,15 +230,16 @@ def remove_listener(listener: Callable[[], None]) -> None:
     _listeners.discard(listener)
 
 
-def _is_due(now: datetime) -> ColumnElement[bool]:
-    fresh = and_(Outbox.state == "queued", Outbox.not_before <= now)
-    abandoned = and_(Outbox.state == "sending", Outbox.locked_until <= now)
-    return or_(fresh, abandoned)
+def _picked(which: Select[int], limit: int) -> ColumnElement[bool]:
+    # PostgreSQL evaluates a CTE with row locks once; as a sub-select it might lock more rows than `limit`.
+    # SQLite has no row locks: BEGIN IMMEDIATE keeps every other writer out.
+    picked = which.limit(limit).with_for_update(skip_locked=True, of=Outbox).cte("picked")
+    return Outbox.id.in_(select(picked.c.id))
 
 
-def _is_needless(now: datetime) -> ColumnElement[bool]:
+def _has_successor() -> ColumnElement[bool]:
     newer = aliased(Outbox)
-    return or_(Outbox.deadline <= now, exists().where(newer.matter == Outbox.matter, newer.id > Outbox.id))
+    return exists().where(newer.matter == Outbox.matter, newer.id > Outbox.id).correlate(Outbox)
 
 
 def _pause(answer_class: str, attempt: int) -> timedelta:

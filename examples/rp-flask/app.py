@@ -6,6 +6,7 @@
 Authlib does the protocol: discovery, PKCE, `state`, `nonce`, the code exchange, the ID token's signature and claims.
 """
 
+import json
 import os
 import secrets
 from datetime import datetime
@@ -73,6 +74,10 @@ def home() -> Any:
 def login() -> Any:
     """Send the browser to the provider; Authlib keeps `state`, `nonce` and the PKCE verifier in our session."""
     wishes = {name: request.args[name] for name in ("acr_values", "prompt", "ui_locales") if name in request.args}
+    if "level" in request.args:
+        # `acr_values` is a wish; an essential claim is a demand: this level, or an error (Core §5.5.1.1).
+        demand = {"essential": True, "value": request.args["level"]}
+        wishes |= {"acr_values": request.args["level"], "claims": json.dumps({"id_token": {"acr": demand}})}
     return sesame.authorize_redirect(url_for("callback", _external=True), **wishes)
 
 

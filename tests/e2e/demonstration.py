@@ -25,6 +25,8 @@ MESSAGE_WITHIN = 20.0
 SETTINGS = {
     "IDP_CODE__SENDS_PER_HOUR": "1000",
     "IDP_CODE__SENDS_PER_DAY": "1000",
+    "IDP_CODE__FIRST_RESEND_AFTER": "0",
+    "IDP_CODE__NEXT_RESEND_AFTER": "0",
 }
 _CODE = re.compile(r"(?<![\d+])\d{3}[ \u00a0\u202f]?\d{3}(?!\d)")
 

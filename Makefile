@@ -3,6 +3,7 @@
 #   make test         all tests, on SQLite and on PostgreSQL with Redis
 #   make check        style and types, as CI checks them
 #   make bench-quick  requests per second of the usual requests
+#   make reference    write docs/reference from the code
 
 PYTHON ?= python3
 BIN := .venv/bin
@@ -14,7 +15,7 @@ PYTEST_ARGS ?=
 PYTEST := $(BIN)/pytest -n auto --dist loadgroup $(PYTEST_ARGS)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check bench-quick test-programs clean
+.PHONY: help demo test check bench-quick reference test-programs clean
 
 help:
 	@sed -n 's/^#   //p' Makefile
@@ -33,7 +34,11 @@ check: $(PACKAGES)
 	$(BIN)/mypy
 
 bench-quick: $(PACKAGES)
-	$(BIN)/python bench/quick.py
+	$(BIN)/python -m bench.quick
+
+# The reference pages are written from the code; a test fails when they are stale.
+reference: $(PACKAGES)
+	$(BIN)/python -m tools.reference
 
 clean:
 	rm -rf .venv var test-artefacts $(NODE)/node_modules .mypy_cache .pytest_cache .ruff_cache

@@ -37,10 +37,12 @@ def nonce() -> str:
 
 
 def allow_form_target(url: str) -> None:
-    """Let this page's forms lead to ``url``'s origin: browsers apply `form-action` to redirects that follow."""
-    parts = urlsplit(url)
-    web = parts.scheme in {"http", "https"}
-    g.form_target = f"{parts.scheme}://{parts.netloc}" if web else f"{parts.scheme}:"
+    """Let this page's forms lead on to where ``url`` is.
+
+    Chromium applies `form-action` to every redirect that follows a form, and so to what the relying party does next:
+    only the scheme can be named, or a service that answers on one host and goes on to another would be cut off.
+    """
+    g.form_target = f"{urlsplit(url).scheme}:"
 
 
 def _check_request() -> BaseResponse | None:

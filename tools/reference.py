@@ -4,6 +4,7 @@ Run it after adding a setting, a route, an error or a metric: ``make reference``
 """
 
 import sys
+import tempfile
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from prometheus_client import REGISTRY
 from pydantic import BaseModel, SecretStr
 from pydantic_core import PydanticUndefined
 
+IDP = Path(__file__).parent.parent / "idp"
 FOLDER = Path(__file__).parent.parent / "docs" / "reference"
 HEAD = "<!-- Written by tools/reference.py from the code; edit the code, then run `make reference`. -->\n\n"
 
@@ -59,13 +61,19 @@ def routes_page() -> str:
     """List every address that the provider answers."""
     from idp import create_app
     from idp.oidc.endpoints import ENDPOINTS
-    from tests.conftest import example_settings
     from idp.settings import Settings
+    from tests.conftest import example_settings
 
-    app = create_app(Settings.model_validate(example_settings(database_url="sqlite://", state_file=Path("/tmp/sesame-ref/s.db"))))
+    with tempfile.TemporaryDirectory() as folder:
+        app = create_app(
+            Settings.model_validate(example_settings(database_url="sqlite://", state_file=Path(folder) / "state.db"))
+        )
+        app.extensions["sesame"]["state"].store.close()
     rows = ["| address | methods | what it does |", "|---|---|---|"]
     for rule in sorted(app.url_map.iter_rules(), key=lambda rule: rule.rule):
         methods = ", ".join(sorted((rule.methods or set()) - {"HEAD", "OPTIONS"}))
+        if not methods:
+            continue
         function = ENDPOINTS[rule.rule].function if rule.rule in ENDPOINTS else app.view_functions[rule.endpoint]
         rows.append(f"| `{rule.rule}` | {methods} | {(function.__doc__ or 'static files').strip().splitlines()[0]} |")
     return HEAD + "# Addresses\n\n" + "\n".join(rows) + "\n"
@@ -76,14 +84,40 @@ def metrics_page() -> str:
     import idp.metrics  # noqa: F401
 
     rows = ["| metric | kind | labels | meaning |", "|---|---|---|---|"]
-    for collector in sorted({c for c in REGISTRY._names_to_collectors.values() if getattr(c, "_name", "").startswith("idp_")}, key=lambda c: c._name):  # type: ignore[attr-defined]
+    for collector in sorted(
+        {c for c in REGISTRY._names_to_collectors.values() if getattr(c, "_name", "").startswith("idp_")},
+        key=lambda c: c._name,
+    ):  # type: ignore[attr-defined]
         labels = ", ".join(f"`{label}`" for label in collector._labelnames) or "none"  # type: ignore[attr-defined]
         name = collector._name + ("_total" if collector._type == "counter" else "")  # type: ignore[attr-defined]
         rows.append(f"| `{name}` | {collector._type} | {labels} | {collector._documentation} |")  # type: ignore[attr-defined]
     return HEAD + "# Metrics\n\n" + "\n".join(rows) + "\n"
 
 
-PAGES = {"settings.md": settings_page, "routes.md": routes_page, "metrics.md": metrics_page}
+def errors_page() -> str:
+    """List what a relying party and a visitor may be told."""
+    from babel.messages.pofile import read_po
+
+    from idp.oidc import errors
+
+    kinds = [kind for kind in vars(errors).values() if isinstance(kind, type) and issubclass(kind, errors.OAuthError)]
+    rows = ["| error | status | when |", "|---|---|---|"]
+    rows += [f"| `{kind.code}` | {kind.status} | {(kind.__doc__ or '').strip()} |" for kind in kinds[1:]]
+    texts = {}
+    for locale in ("fr", "en"):
+        with (IDP / "translations" / locale / "LC_MESSAGES" / "messages.po").open("rb") as catalogue:
+            texts[locale] = {message.id: message.string for message in read_po(catalogue)}
+    pages = ["| page | in French | in English |", "|---|---|---|"]
+    for path in sorted((IDP / "templates" / "errors").glob("*.html")):
+        title = f"error.{path.stem}.title"
+        pages.append(f"| `{path.stem}` | {texts['fr'].get(title, '')} | {texts['en'].get(title, '')} |")
+    told = "\n".join(rows)
+    return (
+        f"{HEAD}# Errors\n\n## Told to relying parties\n\n{told}\n\n## Shown to visitors\n\n" + "\n".join(pages) + "\n"
+    )
+
+
+PAGES = {"errors.md": errors_page, "settings.md": settings_page, "routes.md": routes_page, "metrics.md": metrics_page}
 
 
 def main() -> None:

@@ -64,6 +64,9 @@ def resume(interaction_id: str) -> BaseResponse:
     """Answer the relying party once the visitor has walked through the sign-in pages."""
     now = clock.now()
     interaction = get_interaction(interaction_id)
+    if request.method == "HEAD":
+        # Whoever only looks must not use up the one answer.
+        return Response(status=204)
     if interaction.outcome is None:
         return redirect(f"/signin/{interaction.id}/", 303)
     if interaction.answered_at is not None:

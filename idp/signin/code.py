@@ -1,7 +1,7 @@
 """The second step: where to send the code, sending it, and typing it."""
 
 import math
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from flask import redirect, request
@@ -134,18 +134,22 @@ def _not_yet(facts: Facts, refusal: NotYet, now: datetime) -> Response:
     wait = max(1, math.ceil((refusal.retry_at - now).total_seconds()))
     challenge = facts.challenge
     just_sent = challenge is not None and now - challenge.sent_at < settings.code.first_resend_after
-    if refusal.is_quota:
-        until = challenge.ends_at if challenge and challenge.ends_at > now else None
-        answer = page("signin/send_limit.html", 429, retry_at=refusal.retry_at, code_until=until, **_others(facts))
-    elif just_sent and facts.code_is_out:
+    if not refusal.is_quota and just_sent and facts.code_is_out:
         # A double click: the code is on its way.
         return redirect(f"/signin/{facts.interaction.id}/code", 303)
-    elif facts.code_is_out:
-        answer = _code_form(facts, [error("code", "e.send.wait", s=wait)], 429)
-    else:
-        answer = _choice(facts, [error("channel", "e.send.wait", s=wait)], 429)
+    answer = _waiting_page(facts, refusal, wait, now)
     answer.headers["Retry-After"] = str(wait)
     return answer
+
+
+def _waiting_page(facts: Facts, refusal: NotYet, wait: int, now: datetime) -> Response:
+    challenge = facts.challenge
+    if refusal.is_quota:
+        until = challenge.ends_at if challenge and challenge.ends_at > now else None
+        return page("signin/send_limit.html", 429, retry_at=refusal.retry_at, code_until=until, **_others(facts))
+    if facts.code_is_out:
+        return _code_form(facts, [error("code", "e.send.wait", s=wait)], 429)
+    return _choice(facts, [error("channel", "e.send.wait", s=wait)], 429)
 
 
 def _choice(facts: Facts, errors: list[FieldError], status: int) -> Response:
@@ -169,6 +173,7 @@ def _code_form(facts: Facts, errors: list[FieldError], status: int, *, resent: s
         "delivered_at": delivery.at if delivery else None,
         "resent": resent,
         "expires_at": challenge.ends_at,
+        "code_minutes": settings.code.lifetime // timedelta(minutes=1),
         "expired": now >= challenge.ends_at,
         "resend_in": max(0, math.ceil((next_send_at(challenge) - now).total_seconds())),
         "sends_left": sends_left(challenge.account_id, now),

@@ -123,12 +123,12 @@ def test_no_forgery_is_read_ac_146_to_ac_150(ring: KeyRing, clock: Clock) -> Non
 
 
 def test_a_huge_token_is_refused_at_once_ac_151(ring: KeyRing, clock: Clock) -> None:
-    started = time.perf_counter()
+    started = time.process_time()
 
     with pytest.raises(jose.BadToken):
         read("a" * 5_000_000 + ".b.c", ring, clock)
 
-    assert time.perf_counter() - started < 0.1
+    assert time.process_time() - started < 0.1
 
 
 def test_keys_are_made_once_and_kept_sealed(context: Flask, clock: Clock) -> None:

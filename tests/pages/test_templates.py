@@ -34,7 +34,7 @@ class Page(HTMLParser):
         self.tags.append((tag, dict(attrs)))
 
     def handle_endtag(self, tag: str) -> None:
-        assert self.open and self.open.pop() == tag, f"</{tag}> closes something else"
+        assert self.open.pop() == tag, f"</{tag}> closes something else"
 
     def all(self, *names: str) -> list[dict[str, str | None]]:
         """Return the attributes of each tag of these names."""

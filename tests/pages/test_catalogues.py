@@ -1,0 +1,145 @@
+"""The catalogues say the same things in every language, are compiled, and hold every text that is asked for."""
+
+import re
+from io import BytesIO
+from pathlib import Path
+
+import pytest
+from babel.messages.catalog import Catalog
+from babel.messages.mofile import read_mo
+from babel.messages.pofile import read_po
+
+from idp.messages import gsm7
+from tests.pages.conftest import IDP, Render
+
+TRANSLATIONS = IDP / "translations"
+LOCALES = ("fr", "en")
+# Texts whose last word is only known at run time, and what the word can be.
+FAMILIES = {
+    "e.code.": ("empty", "length", "chars", "wrong", "expired", "used", "burnt", "replaced"),
+    "e.nir.": ("empty", "length", "chars", "key"),
+    "u02.": ("email", "sms"),
+    "u02.only.": ("email", "sms"),
+    "u03.hint.": ("email", "sms"),
+    "u03.other.": ("email", "sms"),
+    "u05.other.": ("email", "sms"),
+    "u11.": ("email", "sms"),
+    "u11.title.": ("email", "sms"),
+    "u11.retry.": ("email", "sms"),
+    "claim.": ("profile", "email", "phone", "address", "offline_access"),
+}
+_TEXT_ID = re.compile(r"""["']((?:[a-z]+|u\d\d)(?:[._][a-z0-9_]+)+|fraud|rights)["']""")
+
+
+def catalogue(locale: str) -> Catalog:
+    return read_po(BytesIO(_file(locale, "po").read_bytes()), locale=locale)
+
+
+def texts(locale: str) -> dict[str, str]:
+    """Return the texts of a language by their ids."""
+    return {str(message.id): str(message.string) for message in catalogue(locale) if message.id}
+
+
+def _file(locale: str, ending: str) -> Path:
+    return TRANSLATIONS / locale / "LC_MESSAGES" / f"messages.{ending}"
+
+
+def _placeholders(text: str) -> set[str]:
+    return set(re.findall(r"%\((\w+)\)s", text))
+
+
+def _used() -> set[str]:
+    """Return the ids that templates and code ask for."""
+    known = set(texts("fr"))
+    sources = [*IDP.rglob("*.py"), *(IDP / "templates").rglob("*")]
+    found: set[str] = set()
+    for path in sources:
+        if not path.is_file() or path.is_relative_to(IDP / "demo"):
+            continue
+        content = path.read_text()
+        found |= set(re.findall(r"""\b_\(\s*["']([a-z0-9._]+)["']\s*[,)]""", content))
+        found |= set(re.findall(r"""\berror\(\s*["']\w+["'],\s*["']([a-z0-9._]+)["']""", content))
+        found |= {word for word in _TEXT_ID.findall(content) if word in known}
+        for base in re.findall(r"""\bui\.count\(\s*["']([a-z0-9._]+)["']""", content):
+            found |= {base, f"{base}1"}
+        for family, words in FAMILIES.items():
+            if f'"{family}{{' in content or f'"{family}" ~' in content or f'"{family}{words[0]}"' in content:
+                found |= {family + word for word in words}
+    return found
+
+
+def test_every_language_has_the_same_texts() -> None:
+    assert len({frozenset(texts(locale)) for locale in LOCALES}) == 1
+
+
+@pytest.mark.parametrize("locale", LOCALES)
+def test_no_text_is_empty_or_doubtful(locale: str) -> None:
+    assert all(texts(locale).values())
+    assert not [message.id for message in catalogue(locale) if message.id and message.fuzzy]
+
+
+def test_every_language_fills_in_the_same_facts() -> None:
+    french, english = texts("fr"), texts("en")
+
+    assert {key: _placeholders(text) for key, text in french.items()} == {
+        key: _placeholders(text) for key, text in english.items()
+    }
+
+
+@pytest.mark.parametrize("locale", LOCALES)
+def test_the_compiled_catalogue_is_the_one_beside_it(locale: str) -> None:
+    """When this fails: `pybabel compile -d idp/translations`."""
+    compiled = read_mo(BytesIO(_file(locale, "mo").read_bytes()))
+
+    assert {str(message.id): str(message.string) for message in compiled if message.id} == texts(locale)
+
+
+def test_every_text_that_is_asked_for_exists() -> None:
+    assert _used() - set(texts("fr")) == set()
+
+
+def test_every_text_is_asked_for() -> None:
+    assert set(texts("fr")) - _used() == set()
+
+
+def test_french_has_its_apostrophes_and_its_unbroken_spaces() -> None:
+    wrong = [
+        key
+        for key, text in texts("fr").items()
+        if not key.startswith("sms.") and re.search(r" [:?!;»]|« |'|\.\.\.", text)
+    ]
+
+    assert not wrong
+
+
+@pytest.mark.parametrize("locale", LOCALES)
+def test_texts_are_calm(locale: str) -> None:
+    """No « veuillez », « désolé », « invalide », and no code that only we understand."""
+    rude = re.compile(r"veuillez|désolé|invalid|oups|please|sorry|oops|forbidden|interdit|\bNIR\b|\bOTP\b", re.I)
+
+    assert not {key: text for key, text in texts(locale).items() if rude.search(text)}
+
+
+@pytest.mark.parametrize("locale", LOCALES)
+def test_a_text_message_is_one_message(locale: str) -> None:
+    """With the longest host (35 characters) the whole SMS stays one of 160 GSM-7 septets."""
+    host = "connexion.organisme-exemple12.gouv."[:33] + "fr"
+    text = texts(locale)["sms.code"] % {"code": "482915", "minutes": 15} + f"\n\n@{host} #482915"
+
+    assert len(host) == 35
+    assert gsm7.count_septets(text) <= 160
+
+
+@pytest.mark.parametrize("locale", LOCALES)
+def test_messages_hold_no_link(locale: str) -> None:
+    messages = {key: text for key, text in texts(locale).items() if key.startswith(("mail.", "sms."))}
+
+    assert messages
+    assert not [key for key, text in messages.items() if re.search(r"https?:|www\.", text)]
+
+
+@pytest.mark.parametrize("locale", LOCALES)
+def test_each_text_can_be_filled_in(render: Render, locale: str) -> None:
+    for key, text in texts(locale).items():
+        facts = dict.fromkeys(_placeholders(text), "x")
+        assert not facts or text % facts, key

@@ -15,10 +15,12 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from idp.db import engine_options, prepare_engine
 from idp.state import StateDown, Stored
 
-TABLE = """
-CREATE {kind} TABLE IF NOT EXISTS state_entries (
-  key VARCHAR(300) PRIMARY KEY, value TEXT NOT NULL, n INTEGER NOT NULL DEFAULT 0, expires DOUBLE PRECISION NOT NULL)
-"""
+# In PostgreSQL the migrations make it, unlogged: what expires need not survive a crash.
+_TABLE = text(
+    "CREATE TABLE IF NOT EXISTS state_entries (key VARCHAR(300) PRIMARY KEY, value TEXT NOT NULL, "
+    "n INTEGER NOT NULL DEFAULT 0, expires DOUBLE PRECISION NOT NULL)"
+)
+_INDEX = text("CREATE INDEX IF NOT EXISTS ix_state_entries_expires ON state_entries (expires)")
 _PUT = text(
     "INSERT INTO state_entries (key, value, expires) VALUES (:key, :value, :expires) "
     "ON CONFLICT (key) DO UPDATE SET value = excluded.value, expires = excluded.expires, n = 0"
@@ -54,7 +56,8 @@ class SqlStore:
         if self._engine.dialect.name == "sqlite":
             prepare_engine(self._engine, begin=False)
             with self._engine.connect() as connection:
-                connection.execute(text(TABLE.format(kind="")))
+                connection.execute(_TABLE)
+                connection.execute(_INDEX)
 
     def put(self, key: str, entry: Stored, now: float) -> None:
         with self._fail_closed() as connection:

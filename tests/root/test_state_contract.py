@@ -13,7 +13,7 @@ from flask import Flask
 
 from idp.state import Space, State, StateDown, Store
 from idp.state_redis import RedisStore
-from idp.state_sql import SqlStore
+from idp.state_sql import _TABLE, SqlStore
 from tests.conftest import Clock, forget_state
 
 
@@ -28,11 +28,21 @@ OTHERS = Space("other", Note)
 MINUTE = timedelta(minutes=1)
 
 
-@pytest.fixture
-def state(whole_app: Flask) -> State:
-    forget_state(whole_app)
-    kept: State = whole_app.extensions["sesame"]["state"]
-    return kept
+@pytest.fixture(params=["own", "postgresql"])
+def state(request: pytest.FixtureRequest, whole_app: Flask, backend: str, stores: dict[str, Any]) -> Iterator[State]:
+    """Return the state of this back end; with servers there is a third store, SQL state in PostgreSQL."""
+    if request.param == "own":
+        forget_state(whole_app)
+        yield whole_app.extensions["sesame"]["state"]
+        return
+    if backend == "embedded":
+        pytest.skip("PostgreSQL comes with --backend=servers")
+    store = SqlStore(stores["database_url"], pool=20)
+    with store._engine.connect() as connection:
+        connection.execute(_TABLE)
+        connection.exec_driver_sql("DELETE FROM state_entries")
+    yield State(store)
+    store.close()
 
 
 def at_once(times: int, act: Callable[[int], Any]) -> list[Any]:

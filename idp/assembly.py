@@ -18,10 +18,14 @@ PARTS = (
     "idp.oidc.endpoints",
     "idp.oidc.logout",
 )
+# Tables that answer no request of their own.
+TABLES = ("idp.admin.administrators",)
 
 
 def blueprints() -> list[Blueprint]:
     """Return the blueprint of every part."""
+    for table in TABLES:
+        import_module(table)
     return [import_module(part).blueprint for part in PARTS]
 
 

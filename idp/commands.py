@@ -12,6 +12,8 @@ from flask_migrate import upgrade
 from idp import audit, clock, create_app, entropy, server
 from idp.accounts import contacts, directory, new_passwords, nir
 from idp.db import db
+from idp.messages.relays import RelayFault, parse_relay
+from idp.messages.smpp import SmppFault
 from idp.oidc import clients, keys, registration
 from idp.settings import SettingsFault, load_settings, settings
 from idp.worker import run_worker
@@ -51,7 +53,7 @@ def _say(facts: Any, as_json: bool) -> None:
             click.echo()
         for name, value in fact.items():
             shown = ", ".join(map(str, value)) if isinstance(value, list | tuple) else value
-            click.echo(f"{name + ':':<28}{'-' if shown in (None, '') else shown}")
+            click.echo(f"{name + ':':<32}{'-' if shown in (None, '') else shown}")
 
 
 # -- running -------------------------------------------------------------------------------------------------------
@@ -72,7 +74,10 @@ def serve(host: str, port: int, workers: int, threads: int) -> None:
 def worker() -> None:
     """Send what waits in the outbox, until told to stop; run any number of these."""
     _checked_settings()
-    run_worker(create_app())
+    try:
+        run_worker(create_app())
+    except (RelayFault, SmppFault) as fault:
+        raise click.ClickException(str(fault)) from None
 
 
 @cli.command()
@@ -85,8 +90,13 @@ def demo(folder: str) -> None:
 
 
 def _checked_settings() -> None:
+    """End with every fault of the configuration, before any process is started."""
     try:
-        load_settings()
+        loaded = load_settings()
+        for url in loaded.relay_urls:
+            parse_relay(url)
+    except RelayFault as fault:
+        raise click.ClickException(str(fault)) from None
     except SettingsFault as fault:
         for line in fault.faults:
             click.echo(f"idp: {line}", err=True)
@@ -105,6 +115,25 @@ def db_upgrade() -> None:
         upgrade()
         keys.ensure_signing_keys(clock.now())
         click.echo("the database is up to date")
+
+
+# What is said of a value that cannot stand.
+_REASONS = {
+    ("NirFault", "empty"): "NIR: nothing was given",
+    ("NirFault", "length"): "NIR: 13 characters, or 15 with the key",
+    ("NirFault", "chars"): "NIR: digits only, beginning with 1 to 8 (2A or 2B for Corsica)",
+    ("NirFault", "key"): "NIR: the last two digits do not match the others",
+    ("PasswordFault", "short"): "password: at least 12 characters",
+    ("PasswordFault", "long"): "password: too long",
+    ("PasswordFault", "chars"): "password: holds a character that cannot be typed",
+    ("PasswordFault", "common"): "password: in lists of known passwords",
+    ("PasswordFault", "context"): "password: holds a name, number or word that a stranger would try",
+    ("PasswordFault", "empty"): "password: nothing was given",
+    ("ContactFault", "format"): "e-mail or mobile: not an address or number",
+    ("ContactFault", "country"): "mobile: of a country that is not allowed (sms.countries)",
+    ("ContactFault", "not-mobile"): "mobile: not a mobile number",
+    ("ContactFault", "empty"): "e-mail or mobile: nothing was given",
+}
 
 
 # -- accounts ------------------------------------------------------------------------------------------------------
@@ -152,7 +181,7 @@ def accounts_add(
             )
             db.session.commit()
         except (nir.NirFault, new_passwords.PasswordFault, contacts.ContactFault, directory.DuplicateAccount) as fault:
-            raise click.ClickException(str(fault)) from None
+            raise click.ClickException(_REASONS.get((type(fault).__name__, str(fault)), str(fault))) from None
         _say(directory.describe_account(account), as_json)
 
 

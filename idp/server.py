@@ -1,5 +1,6 @@
 """How a server process runs the application: keys at hand, worker and metrics beside it, granian in front of it."""
 
+import atexit
 import sys
 
 from flask import Flask
@@ -17,7 +18,10 @@ def served_app() -> Flask:
     app = create_app()
     settings: Settings = app.extensions["sesame"]["settings"]
     if settings.outbox.embedded_worker:
-        start_embedded_worker(app)
+        worker = start_embedded_worker(app)
+        # The last registered runs first: a mail that is under way is recorded before the process ends.
+        atexit.register(worker.join, 5)
+        atexit.register(worker.stop)
     if settings.metrics_port:
         start_http_server(settings.metrics_port, addr="127.0.0.1")
     return app

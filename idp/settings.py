@@ -190,7 +190,7 @@ class Settings(Section):
     throttle: ThrottleSettings = ThrottleSettings()
     lifetimes: Lifetimes = Lifetimes()
     secrets: Secrets
-    rsa_key_bits: Literal[2048, 3072, 4096] = 3072
+    rsa_key_bits: int = Field(default=3072, ge=2048, le=4096, multiple_of=1024)
     locales: tuple[str, ...] = ("fr", "en")
     time_zone: str = "Europe/Paris"
     site_name: str = "Mon Compte"
@@ -216,6 +216,10 @@ class Settings(Section):
             raise ValueError("issuer must be https; plain http is only for a loopback host")
         if self.code.resend_same_while >= self.code.lifetime:
             raise ValueError("code.resend_same_while must be shorter than code.lifetime")
+        # Sending gets four fifths of the lease; a message must not be taken by a second worker while a relay hesitates.
+        slowest = self.smtp.timeout * len(self.relay_urls) + self.sms.timeout
+        if self.outbox.lease.total_seconds() * 0.8 < slowest:
+            raise ValueError(f"outbox.lease must be at least {slowest / 0.8:.0f} s for these relays and timeouts")
         if "fr" not in self.locales:
             raise ValueError("locales must contain fr")
         return self

@@ -6,6 +6,7 @@ from flask_migrate import upgrade
 
 from idp import clock
 from idp.accounts import directory
+from idp.admin.administrators import add_administrator
 from idp.db import db
 from idp.demo.place import Addresses
 from idp.oidc import clients, keys, registration
@@ -49,11 +50,10 @@ def prepare_database(addresses: Addresses) -> None:
 
 
 def create_administrator() -> str | None:
-    """Return the password of a new administrator `admin`, to be printed once.
-
-    There is no administrator before the console exists (issue 5): nothing to create, nothing to print.
-    """
-    return None
+    """Return the password of a new administrator `admin`, to be printed once; ``None`` if there already is one."""
+    password = add_administrator("admin", clock.now())
+    db.session.commit()
+    return password
 
 
 def _add_account() -> None:

@@ -107,7 +107,9 @@ function countToResend() {
 function tellCodeTime() {
   const timer = find("code-timer");
   if (!timer) return;
-  const ends = new Date(timer.dataset.ends).getTime();
+  // Seconds where the page knows them: clocks of phones are sometimes wrong.
+  const left = timer.dataset.left;
+  const ends = left ? Date.now() + Number(left) * 1000 : new Date(timer.dataset.ends).getTime();
   for (const [text, before] of [["t5", 300], ["t1", 60], ["t0", 0]]) {
     const wait = ends - before * 1000 - Date.now();
     if (wait > 0) setTimeout(() => { timer.textContent = timer.dataset[text]; }, wait);
@@ -116,7 +118,7 @@ function tellCodeTime() {
 
 function countPause() {
   every("[data-pause]", (note) => {
-    const until = new Date(note.dataset.pause).getTime();
+    const until = Date.now() + Number(note.dataset.pause) * 60000;
     const tick = () => {
       const minutes = Math.ceil((until - Date.now()) / 60000);
       const text = minutes > 1 ? note.dataset.many.replace("{n}", minutes)
@@ -150,8 +152,17 @@ function sendOnce() {
       else sentAt = Date.now();
     });
   });
-  // Back to a page that the browser kept.
-  window.addEventListener("pageshow", (event) => { if (event.persisted) location.reload(); });
+}
+
+// Another tab may have moved this sign-in on: a tab that is looked at again follows, unless it only waits out a pause.
+function followOtherTab() {
+  if (!document.querySelector("form[data-once]")) return;
+  document.addEventListener("visibilitychange", () => {
+    if (document.visibilityState !== "visible") return;
+    fetch(location.pathname, { redirect: "manual", cache: "no-store" })
+      .then((answer) => { if (answer.type === "opaqueredirect") location.replace(location.pathname); })
+      .catch(() => {});
+  });
 }
 
 function sendAnswer() {
@@ -160,5 +171,5 @@ function sendAnswer() {
 
 for (const comfort of [
   sendAnswer, focusSummary, showLocalTimes, echoNumber, showPassword, warnOfCapsLock, countToResend, tellCodeTime,
-  countPause, takeCodeFromMessage, sendOnce,
+  countPause, takeCodeFromMessage, sendOnce, followOtherTab,
 ]) comfort();

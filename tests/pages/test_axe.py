@@ -161,6 +161,17 @@ def test_without_script_nothing_waits_for_it(chromium: Browser, render: Render) 
     visit.context.close()
 
 
+def test_a_tab_looked_at_again_follows_the_sign_in(chromium: Browser, render: Render) -> None:
+    visit = Visit(chromium, render("signin/code.html", "sent"), width=320)
+    moved = {"Location": f"{ORIGIN}/callback"}
+    visit.page.route("**/signin/x/page", lambda route: route.fulfill(status=303, headers=moved))
+
+    visit.page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
+
+    visit.page.wait_for_url(f"{ORIGIN}/callback")
+    visit.context.close()
+
+
 def test_the_answer_is_posted_by_itself(chromium: Browser, render: Render) -> None:
     visit = Visit(
         chromium,

@@ -36,6 +36,12 @@ def upgrade() -> None:
         batch_op.create_index(batch_op.f('ix_accounts_email_index'), ['email_index'], unique=False)
         batch_op.create_index(batch_op.f('ix_accounts_mobile_index'), ['mobile_index'], unique=False)
 
+    op.create_table('administrators',
+    sa.Column('name', sa.String(length=60), nullable=False),
+    sa.Column('password_hash', sa.String(length=255), nullable=False),
+    sa.Column('created_at', sa.DateTime(timezone=True), nullable=False),
+    sa.PrimaryKeyConstraint('name', name=op.f('pk_administrators'))
+    )
     op.create_table('audit_events',
     sa.Column('id', sa.BigInteger().with_variant(sa.Integer(), 'sqlite'), nullable=False),
     sa.Column('at', sa.DateTime(timezone=True), nullable=False),
@@ -243,6 +249,7 @@ def downgrade() -> None:
         batch_op.drop_index(batch_op.f('ix_audit_events_account_id'))
 
     op.drop_table('audit_events')
+    op.drop_table('administrators')
     with op.batch_alter_table('accounts', schema=None) as batch_op:
         batch_op.drop_index(batch_op.f('ix_accounts_mobile_index'))
         batch_op.drop_index(batch_op.f('ix_accounts_email_index'))

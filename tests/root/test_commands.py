@@ -1,0 +1,176 @@
+"""The command line does what the console will do, and says plainly what it will not."""
+
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import structlog
+from click.testing import CliRunner, Result
+
+from idp.commands import cli
+from tests.conftest import ALICE_EMAIL, ALICE_MOBILE, ALICE_NIR, ALICE_PASSWORD, example_key
+
+Run = Callable[..., Result]
+
+
+@pytest.fixture
+def environ(tmp_path: Path) -> dict[str, str]:
+    secrets = {
+        f"IDP_SECRETS__{name.upper()}": example_key(name) for name in ("pepper", "index", "subject", "code", "token")
+    }
+    return secrets | {
+        "IDP_ISSUER": "https://connexion.example.fr",
+        "IDP_SECRETS__FIELD_KEYS__K1": example_key("field"),
+        "IDP_SECRETS__FIELD_KEY_ID": "k1",
+        "IDP_DATABASE_URL": f"sqlite:///{tmp_path}/sesame.db",
+        "IDP_STATE_FILE": str(tmp_path / "state.db"),
+        "IDP_PASSWORDS__MEMORY_KIB": "64",
+        "IDP_RSA_KEY_BITS": "2048",
+    }
+
+
+@pytest.fixture
+def run(environ: dict[str, str]) -> Iterator[Run]:
+    """Return a runner of commands on a fresh, migrated database."""
+    before = structlog.get_config()
+
+    def _run(*arguments: str, text: str = "", **changes: str) -> Result:
+        return CliRunner(env={**environ, **changes}).invoke(cli, list(arguments), input=text)
+
+    assert _run("db", "upgrade").exit_code == 0
+    yield _run
+    structlog.configure(**before)
+
+
+def add_alice(run: Run, **more: str) -> Result:
+    options = {"--nir": ALICE_NIR, "--email": ALICE_EMAIL, "--mobile": ALICE_MOBILE, **more}
+    flat = [part for pair in options.items() for part in pair]
+    return run("accounts", "add", "--password-stdin", *flat, text=ALICE_PASSWORD + "\n")
+
+
+def told(result: Result) -> Any:
+    assert result.exit_code == 0, result.output
+    return json.loads(result.stdout)
+
+
+def test_the_migrations_make_what_the_models_say(run: Run, environ: dict[str, str]) -> None:
+    from alembic.autogenerate import compare_metadata
+    from alembic.migration import MigrationContext
+    from sqlalchemy import create_engine
+
+    from idp.db import db
+
+    engine = create_engine(environ["IDP_DATABASE_URL"])
+    with engine.connect() as connection:
+        differences = compare_metadata(MigrationContext.configure(connection), db.metadatas[None])
+    engine.dispose()
+
+    assert not differences
+
+
+def test_an_account_is_added_and_shown_masked(run: Run) -> None:
+    add_alice(run)
+
+    shown = told(run("accounts", "show", ALICE_NIR, "--json"))
+
+    assert shown["status"] == "active"
+    assert ALICE_NIR not in str(shown)
+    assert ALICE_EMAIL not in str(shown)
+    assert ALICE_MOBILE not in str(shown)
+    assert told(run("accounts", "show", shown["id"], "--json")) == shown
+
+
+def test_a_second_account_with_the_same_nir_is_refused(run: Run) -> None:
+    add_alice(run)
+
+    assert add_alice(run).exit_code == 1
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"--nir": "199139999900"}, "13 characters"),
+        ({"--nir": "199139999900109"}, "last two digits"),
+        ({"--email": "nobody"}, "e-mail"),
+        ({"--mobile": "0899123456"}, "mobile"),
+    ],
+)
+def test_a_value_that_cannot_stand_is_named(run: Run, changes: dict[str, str], words: str) -> None:
+    result = add_alice(run, **changes)
+
+    assert result.exit_code == 1
+    assert words in result.output
+
+
+def test_a_weak_password_is_refused(run: Run) -> None:
+    result = run("accounts", "add", "--nir", ALICE_NIR, "--password-stdin", text="short\n")
+
+    assert result.exit_code == 1
+    assert "12 characters" in result.output
+
+
+def test_a_fresh_installation_has_no_account_and_no_client_ac_202(run: Run) -> None:
+    assert told(run("clients", "list", "--json")) == []
+    assert run("accounts", "show", ALICE_NIR).exit_code == 1
+
+
+def test_a_client_is_added_with_its_secret_told_once_ac_198(run: Run) -> None:
+    added = told(
+        run(
+            "clients",
+            "add",
+            "--client-id",
+            "web",
+            "--name",
+            "Service",
+            "--redirect-uri",
+            "https://rp.example.fr/cb",
+            "--json",
+        )
+    )
+
+    shown = run("clients", "show", "web", "--json")
+
+    assert len(added["client_secret"]) == 43
+    assert added["client_secret"] not in shown.output + run("clients", "list", "--json").output
+    assert told(shown)["redirect_uris"] == ["https://rp.example.fr/cb"]
+
+
+def test_every_bad_redirect_uri_is_named_with_its_reason(run: Run) -> None:
+    result = run(
+        "clients", "add", "--name", "Service", "--redirect-uri", "http://a.example.fr/cb",
+        "--redirect-uri", "https://b.example.fr/cb#x", "--redirect-uri", "https://good.example.fr/cb",
+    )  # fmt: skip
+
+    assert result.exit_code == 1
+    assert "'http://a.example.fr/cb' must be https" in result.output
+    assert "'https://b.example.fr/cb#x' has a fragment" in result.output
+    assert "good" not in result.output
+
+
+def test_keys_are_listed_without_their_private_part(run: Run) -> None:
+    listed = told(run("keys", "list", "--json"))
+
+    assert {key["alg"] for key in listed} == {"RS256", "ES256"}
+    assert "PRIVATE" not in str(listed)
+
+
+def test_a_bad_configuration_stops_every_command_with_all_its_faults(run: Run) -> None:
+    result = run("doctor", IDP_NO_SUCH="1", IDP_ISSUER="http://connexion.example.fr")
+
+    assert result.exit_code == 2
+    assert "IDP_NO_SUCH" in result.output
+    assert "https" in result.output
+
+
+def test_doctor_says_what_it_found(run: Run) -> None:
+    assert told(run("doctor", "--json"))["database"] == "sqlite"
+
+
+def test_a_relay_in_clear_elsewhere_stops_the_start(run: Run) -> None:
+    result = run("serve", IDP_SMTP_URL="smtp://mail.example.fr:25")
+
+    assert result.exit_code == 1
+    assert "mail.example.fr" in result.output

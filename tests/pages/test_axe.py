@@ -42,7 +42,10 @@ class Visit:
         self.complaints: list[str] = []
         self.weight = len(html.encode())
         self._html = html
-        self.context = browser.new_context(viewport={"width": width, "height": 900}, java_script_enabled=script)
+        # Reduced motion: colours half-way between two schemes are no page's colours.
+        self.context = browser.new_context(
+            viewport={"width": width, "height": 900}, java_script_enabled=script, reduced_motion="reduce"
+        )
         self.page: Page = self.context.new_page()
         self.page.route("**/*", self._answer)
         self.page.on("console", lambda said: self.complaints.append(said.text) if said.type == "error" else None)
@@ -163,7 +166,6 @@ def test_without_script_nothing_waits_for_it(chromium: Browser, render: Render) 
 
 def test_a_tab_looked_at_again_follows_the_sign_in(chromium: Browser, render: Render) -> None:
     visit = Visit(chromium, render("signin/code.html", "sent"), width=320)
-    # Playwright cannot answer with a redirect that it would also answer: the move itself is what is asked for twice.
     asked: list[str] = []
 
     def moved(route: Route) -> None:

@@ -10,9 +10,9 @@ BIN := .venv/bin
 PACKAGES := .venv/.installed
 NODE := tests/e2e/node
 NODE_PACKAGES := $(NODE)/node_modules/.installed
-# For example: make test PYTEST_ARGS="tests/oidc -x"
+# For example: make test PYTEST_ARGS=-x
 PYTEST_ARGS ?=
-PYTEST := $(BIN)/pytest -n auto --dist loadgroup $(PYTEST_ARGS)
+PYTEST := $(BIN)/pytest -n auto $(PYTEST_ARGS)
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test check bench-quick reference test-programs clean
@@ -23,10 +23,14 @@ help:
 demo: $(PACKAGES)
 	@$(BIN)/idp demo
 
-# The servers are thrown away with their data at the end, also after a failure.
+# The servers are thrown away with their data at the end, also after a failure. Tests that drive a browser run by
+# themselves: Playwright keeps an event loop running in its thread, where the other tests start their own.
 test: $(PACKAGES) $(NODE_PACKAGES) | test-programs
-	$(BIN)/python tests/servers.py $(PYTEST) --backend=embedded
-	$(BIN)/python tests/servers.py $(PYTEST) --backend=servers
+	$(BIN)/python tests/servers.py $(PYTEST) -m "not e2e" --backend=embedded
+	$(BIN)/python tests/servers.py $(PYTEST) -m "not e2e" --backend=servers
+	$(PYTEST) -m e2e --ignore=tests/e2e
+	$(PYTEST) tests/e2e --backend=embedded
+	$(BIN)/python tests/servers.py $(PYTEST) tests/e2e --backend=servers
 
 check: $(PACKAGES)
 	$(BIN)/ruff check .

@@ -65,9 +65,11 @@ def _run(folder: Path, addresses: Addresses) -> None:
         app = create_app(load_settings(environ))
         with app.app_context():
             seed.prepare_database(addresses)
-            administrator_password = seed.create_administrator()
         children["provider"] = _start(running, folder, "provider", str(addresses.provider_port), environ)
         _wait_until_ready(children, folder, (f"{addresses.provider}/healthz/ready", f"{addresses.rp}/"))
+        with app.app_context():
+            # Last: a password that is made and then not shown, because the start failed, would be lost.
+            administrator_password = seed.create_administrator()
         _welcome(folder, addresses, administrator_password)
         _watch(children, folder)
 

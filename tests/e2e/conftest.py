@@ -1,4 +1,7 @@
-"""One demonstration and one Chromium for all tests of this folder; each test has a browser profile of its own."""
+"""One demonstration and one Chromium for all tests of a worker; each test has a browser profile of its own.
+
+Run this folder by itself, as `make test` does: Playwright keeps an event loop running, which tests elsewhere need.
+"""
 
 import os
 from collections.abc import Callable, Iterator
@@ -19,8 +22,6 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if "/e2e/" in str(item.path):
             item.add_marker(pytest.mark.e2e)
-            # One demonstration is enough: all on one worker.
-            item.add_marker(pytest.mark.xdist_group("e2e"))
 
 
 @pytest.fixture(scope="session")
@@ -33,14 +34,17 @@ def _stores(backend: str) -> dict[str, str]:
     if backend == "embedded":
         return {}
     maintenance = os.environ["TEST_DATABASE_URL"]
+    worker = os.environ.get("PYTEST_XDIST_WORKER", "gw0")
+    name = f"sesame_demo_{worker}"
     engine = create_engine(maintenance, isolation_level="AUTOCOMMIT")
     with engine.connect() as connection:
-        connection.execute(text("DROP DATABASE IF EXISTS sesame_demo WITH (FORCE)"))
-        connection.execute(text("CREATE DATABASE sesame_demo"))
+        connection.execute(text(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)"))
+        connection.execute(text(f"CREATE DATABASE {name}"))
     engine.dispose()
     return {
-        "IDP_DATABASE_URL": maintenance.rsplit("/", 1)[0] + "/sesame_demo",
-        "IDP_REDIS_URL": f"{os.environ['TEST_REDIS_URL'].rstrip('/')}/60",
+        "IDP_DATABASE_URL": maintenance.rsplit("/", 1)[0] + "/" + name,
+        # Its own number: the first ones are those of the other tests.
+        "IDP_REDIS_URL": f"{os.environ['TEST_REDIS_URL'].rstrip('/')}/{32 + int(worker.removeprefix('gw'))}",
     }
 
 

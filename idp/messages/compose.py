@@ -1,7 +1,7 @@
 """What our messages say: the texts come from the catalogue, here they get their facts; no name, no NIR, no link."""
 
 import re
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from flask import current_app
 
@@ -42,6 +42,7 @@ def compose_code(
     purpose: str,
     site: str,
     host: str,
+    asked_at: datetime,
 ) -> Message:
     """Return the message that carries a one-time code to ``channel``, in the language of ``locale``."""
     facts = {
@@ -54,6 +55,8 @@ def compose_code(
         "host": host,
         "minutes": settings.code.lifetime // timedelta(minutes=1),
         "locale": locale,
+        "asked_at": asked_at,
+        "zone": settings.time_zone.rpartition("/")[2].replace("_", " "),
     }
     with force_locale(locale):
         if channel == "sms":

@@ -120,6 +120,7 @@ def _enqueue(account: Account, destination: str, challenge: Challenge, occasion:
         purpose=occasion.purpose,
         site=settings.site_address,
         host=urlsplit(settings.issuer).hostname or "",
+        asked_at=now,
     )
     outbox.enqueue(
         channel=challenge.channel,

@@ -1,6 +1,7 @@
 """What our messages say: the code, what it is for, a warning, and nothing that tells who the reader is."""
 
 import re
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -27,6 +28,7 @@ def compose(context: Flask) -> Any:
             "purpose": "signin",
             "site": "caf.fr",
             "host": "connexion.exemple.fr",
+            "asked_at": datetime(2026, 11, 23, 13, 20, tzinfo=UTC),
         }
         return compose_code(channel, **{**values, **changes})  # type: ignore[arg-type]
 
@@ -38,7 +40,7 @@ def test_mail_holds_what_ux_asks_for_in_both_forms_AC_46(compose: Any, locale: s
     message = compose(locale=locale)
 
     for form in (message.text, message.html):
-        for fact in ("042915", "Mes aides", "Firefox (Windows)", "15 minutes", "caf.fr", "7KQ-4MX"):
+        for fact in ("042915", "Mes aides", "Firefox (Windows)", "15 minutes", "caf.fr", "7KQ-4MX", "Paris"):
             assert fact in form
         assert re.search("conseiller" if locale == "fr" else "adviser", form)
     assert message.subject.startswith("042915")

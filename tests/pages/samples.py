@@ -128,6 +128,8 @@ SAMPLES: dict[str, dict[str, dict[str, Any]]] = {
     "help/easy.html": {"": {}},
 }
 MAIL: dict[str, Any] = {
+    "asked_at": NOW,
+    "zone": "Paris",
     "code": "482915",
     "service": SERVICE,
     "device": "Firefox (Windows)",

@@ -21,7 +21,6 @@ FAMILIES = {
     "u02.": ("email", "sms"),
     "u02.only.": ("email", "sms"),
     "u03.accepted.": ("email", "sms"),
-    "u03.accepted.": ("email", "sms"),
     "u03.hint.": ("email", "sms"),
     "u03.other.": ("email", "sms"),
     "u05.other.": ("email", "sms"),

@@ -7,6 +7,7 @@ relying party at its redirect URI.
 import re
 from collections.abc import Callable
 
+from idp.i18n import current_locale
 from idp.mfa.levels import ACR_VALUES
 from idp.oidc import redirect_uris
 from idp.oidc.clients import Client, find_client
@@ -62,7 +63,9 @@ def check_client(parameters: Parameters, client: Client | None) -> None:
 def check_client_is_active(parameters: Parameters, client: Client | None) -> None:
     """A suspended client gets no visitor and no answer (U21f)."""
     if client is not None and client.is_suspended:
-        raise PageError("suspended", 403, f"client {client.client_id} is suspended", service=client.name)
+        raise PageError(
+            "suspended", 403, f"client {client.client_id} is suspended", service=client.name_in(current_locale())
+        )
 
 
 def check_redirect_uri(parameters: Parameters, client: Client | None) -> None:

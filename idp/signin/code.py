@@ -157,7 +157,9 @@ def _choice(facts: Facts, errors: list[FieldError], status: int) -> Response:
         {"name": channel, "checked": number == 0, **_shown(_account(facts), channel)}
         for number, channel in enumerate(facts.channels)
     ]
-    return page("signin/send.html", status, interaction=facts.interaction.id, channels=channels, errors=errors)
+    minutes = settings.code.lifetime // timedelta(minutes=1)
+    context = {"interaction": facts.interaction.id, "channels": channels, "errors": errors, "code_minutes": minutes}
+    return page("signin/send.html", status, **context)
 
 
 def _code_form(facts: Facts, errors: list[FieldError], status: int, *, resent: str | None = None) -> Response:
@@ -174,6 +176,7 @@ def _code_form(facts: Facts, errors: list[FieldError], status: int, *, resent: s
         "resent": resent,
         "expires_at": challenge.ends_at,
         "code_minutes": settings.code.lifetime // timedelta(minutes=1),
+        "expires_in": max(0, math.ceil((challenge.ends_at - now).total_seconds())),
         "expired": now >= challenge.ends_at,
         "resend_in": max(0, math.ceil((next_send_at(challenge) - now).total_seconds())),
         "sends_left": sends_left(challenge.account_id, now),

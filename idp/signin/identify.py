@@ -32,7 +32,7 @@ def submit(interaction_id: str) -> Response:
     answer = _authenticate(nir, password, now)
     metrics.LOGIN_STEP.labels("identify", type(answer).__name__.lower()).inc()
     if isinstance(answer, Paused):
-        return _paused(answer.until, now)
+        return _paused(interaction, answer.until, now)
     if isinstance(answer, Refused):
         return _form(
             interaction, typed, [error("nir", "e.cred")], 200, tries_left=answer.tries_left, pause=answer.pause
@@ -60,9 +60,10 @@ def _authenticate(nir: str, password: str, now: datetime) -> Authenticated | Ref
         raise PageError("unavailable", 503, "every hashing lane is taken") from None
 
 
-def _paused(until: datetime, now: datetime) -> Response:
+def _paused(interaction: Interaction, until: datetime, now: datetime) -> Response:
     wait = (until - now).total_seconds()
-    answer = page("signin/password_pause.html", 429, until=until, minutes=math.ceil(wait / 60))
+    context = {"interaction": interaction.id, "until": until, "minutes": math.ceil(wait / 60)}
+    answer = page("signin/password_pause.html", 429, **context)
     answer.headers["Retry-After"] = str(math.ceil(wait))
     return answer
 

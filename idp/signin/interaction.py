@@ -55,10 +55,6 @@ class Interaction:
     outcome: Outcome | None = None
     answered_at: datetime | None = None
 
-    def has_proof(self, name: str) -> bool:
-        """Tell whether the visitor has proved ``name`` in this sign-in."""
-        return any(proof.name == name for proof in self.proofs)
-
 
 @dataclass(frozen=True)
 class Restart:

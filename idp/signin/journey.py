@@ -28,6 +28,13 @@ class Facts:
     pause: CodePause | None
 
     @property
+    def has_current_password(self) -> bool:
+        """Whether the visitor proved the password that the account has now; a changed one ends the walk (AC-49)."""
+        changed = self.account.password_changed_at if self.account else None
+        proofs = [proof for proof in self.interaction.proofs if proof.name == "pwd"]
+        return self.account is not None and any(changed is None or proof.at >= changed for proof in proofs)
+
+    @property
     def level_is_reached(self) -> bool:
         """Whether the proofs so far are a complete sign-in that meets the demand."""
         level = level_of(proof.name for proof in self.interaction.proofs)
@@ -48,7 +55,7 @@ class Step:
 
 
 STEPS: tuple[Step, ...] = (
-    Step("identify", lambda f: f.account is None or not f.interaction.has_proof("pwd")),
+    Step("identify", lambda f: not f.has_current_password),
     Step("restricted", lambda f: f.account is not None and f.account.status != "active"),
     Step("no-channel", lambda f: not f.level_is_reached and not f.has_methods),
     Step("unmet", lambda f: not f.level_is_reached and not f.channels),

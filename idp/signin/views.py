@@ -23,7 +23,7 @@ def go_where_due(detour: NotDue) -> Response:
     return redirect(detour.where, 303)
 
 
-@blueprint.get("/<interaction_id>/")
+@blueprint.get("/<interaction_id>/", strict_slashes=False)
 @blueprint.get("/<interaction_id>/resend")
 @blueprint.get("/<interaction_id>/cancel")
 @blueprint.get("/<interaction_id>/switch")

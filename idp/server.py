@@ -8,7 +8,7 @@ from granian import Granian
 from granian.constants import Interfaces
 from prometheus_client import start_http_server
 
-from idp import create_app
+from idp import create_app, logs
 from idp.settings import Settings
 from idp.worker import start_embedded_worker
 
@@ -23,8 +23,16 @@ def served_app() -> Flask:
         atexit.register(worker.join, 5)
         atexit.register(worker.stop)
     if settings.metrics_port:
-        start_http_server(settings.metrics_port, addr="127.0.0.1")
+        _show_metrics(settings.metrics_port)
     return app
+
+
+def _show_metrics(port: int) -> None:
+    try:
+        start_http_server(port, addr="127.0.0.1")
+    except OSError:
+        # Another worker of this node has the port: its figures are its own. Sign-ins matter more than figures.
+        logs.get_logger().warning("metrics-port-taken", port=port)
 
 
 def serve(*, host: str, port: int, workers: int, threads: int) -> None:

@@ -17,9 +17,10 @@ from idp import entropy
 from idp.settings import settings
 
 _VERSION = 1
-Purpose = Literal["code", "refresh", "subject", "csrf", "device", "pepper", "spray"]
+Purpose = Literal["code", "grant", "refresh", "subject", "csrf", "device", "pepper", "spray"]
 _OWNER: dict[str, str] = {
     "code": "code",
+    "grant": "token",
     "refresh": "token",
     "csrf": "token",
     "device": "token",

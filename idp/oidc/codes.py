@@ -1,9 +1,10 @@
 """Authorization codes: good once, for a minute, for one client; a second use ends what the first one issued (P-19)."""
 
+import base64
 from dataclasses import dataclass
 from datetime import datetime
 
-from idp import audit, clock, crypto, entropy
+from idp import audit, clock, crypto
 from idp.oidc.errors import InvalidGrant
 from idp.oidc.grant import Grant
 from idp.oidc.refresh import revoke_grant
@@ -22,21 +23,13 @@ class AuthorizationCode:
     issued_at: datetime
 
 
-@dataclass(frozen=True)
-class UsedCode:
-    """A code that was redeemed, remembered as long as anything issued for it may live."""
-
-    grant_id: str
-    client_id: str
-
-
 CODES = Space("authorization-code", AuthorizationCode)
-USED_CODES = Space("used-code", UsedCode)
+_HANDLE = 22
 
 
 def issue_code(code: AuthorizationCode) -> str:
-    """Keep what a new code stands for and return the code: 256 bits."""
-    value = entropy.token()
+    """Keep what a new code stands for and return the code: the grant's handle, and 256 bits that prove it is ours."""
+    value = _value(code.grant.id)
     state.put(CODES, crypto.fingerprint(value), code, ttl=settings.lifetimes.authorization_code)
     return value
 
@@ -46,19 +39,24 @@ def redeem_code(value: str) -> AuthorizationCode:
 
     It is gone before anything else about the request is checked: a wrong verifier burns it (AC-103).
     """
-    key = crypto.fingerprint(value)
-    code = state.take(CODES, key)
+    code = state.take(CODES, crypto.fingerprint(value))
     if code is None:
-        _revoke_if_used(key)
+        _revoke_if_ours(value)
         raise InvalidGrant("code unknown, expired or used")
-    # As long as the refresh tokens that may come of it: a replay months later still ends them.
-    state.put(USED_CODES, key, UsedCode(code.grant.id, code.grant.client_id), ttl=settings.lifetimes.refresh_absolute)
     return code
 
 
-def _revoke_if_used(key: str) -> None:
-    used = state.get(USED_CODES, key)
-    if used is not None:
-        # RFC 6749 §4.1.2: a code used twice has leaked; what it bought is no longer trusted.
-        revoke_grant(used.grant_id, clock.now(), reason="code-reuse")
-        audit.record("code-reuse", outcome="refused", client_id=used.client_id)
+def _revoke_if_ours(value: str) -> None:
+    """End what a code bought that comes a second time: it has leaked (RFC 6749 §4.1.2).
+
+    A genuine code tells its grant, so nothing need be remembered of used ones, and a replay months later still counts.
+    """
+    handle = value[:_HANDLE]
+    if crypto.same(_value(handle), value):
+        revoke_grant(handle, clock.now(), reason="code-reuse")
+        audit.record("code-reuse", outcome="refused")
+
+
+def _value(grant_id: str) -> str:
+    proof = base64.urlsafe_b64encode(crypto.keyed("grant", grant_id)).decode().rstrip("=")
+    return grant_id + proof

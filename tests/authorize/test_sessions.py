@@ -16,7 +16,7 @@ def test_a_signed_in_visitor_gets_a_code_at_once(signed_in: Visitor) -> None:
 
     assert set(fields) == {"code", "state", "iss"}
     assert fields["state"] == "a state"
-    assert len(fields["code"]) == 43
+    assert len(fields["code"]) == 65
 
 
 def test_the_code_buys_tokens_with_the_same_issuer_p_21_p_68(signed_in: Visitor, parties: Parties, alice: str) -> None:

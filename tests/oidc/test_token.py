@@ -94,6 +94,19 @@ def test_a_code_replayed_much_later_still_ends_the_family(web: Client, make_code
     assert web.refresh(first["refresh_token"]).json["error"] == "invalid_grant"
 
 
+@pytest.mark.parametrize(
+    "damage", [lambda c: c[:-1] + "A", lambda c: c[:22] + "A" * 43, lambda c: c + "A", lambda c: "x"]
+)
+def test_a_made_up_code_ends_nothing(web: Client, make_code: Maker, damage: Any) -> None:
+    code = make_code()
+    tokens = web.exchange(code).json
+
+    web.exchange(damage(code))
+
+    assert web.userinfo(tokens["access_token"]).status_code == 200
+    assert web.refresh(tokens["refresh_token"]).status_code == 200
+
+
 def test_one_code_redeemed_fifty_times_at_once_gives_one_set_of_tokens_ac_125(
     app: Flask, web: Client, make_code: Maker, new_browser: Maker
 ) -> None:

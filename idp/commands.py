@@ -222,10 +222,12 @@ def client_group() -> None:
 @click.option("--auth-method", help="token_endpoint_auth_method; by kind when absent.")
 @click.option("--id-token-alg", default="RS256", show_default=True)
 @click.option("--subject-type", type=click.Choice(["pairwise", "public"]), default="pairwise", show_default=True)
+@click.option("--pkce-optional", is_flag=True, help="Accept requests without PKCE from a client with a secret.")
 @click.option("--third-party", is_flag=True, help="Ask visitors before the first sign-in.")
 @as_json
-def clients_add(as_json: bool, **asked: Any) -> None:
+def clients_add(as_json: bool, pkce_optional: bool, **asked: Any) -> None:
     """Register a client; its secret is printed once and kept nowhere."""
+    asked["require_pkce"] = not pkce_optional
     with _application():
         try:
             client, secret = registration.add_client(registration.metadata_from_form(asked), now=clock.now())

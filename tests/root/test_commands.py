@@ -138,6 +138,14 @@ def test_a_client_is_added_with_its_secret_told_once_ac_198(run: Run) -> None:
     assert told(shown)["redirect_uris"] == ["https://rp.example.fr/cb"]
 
 
+def test_pkce_is_asked_of_every_client_unless_its_registration_says_otherwise(run: Run) -> None:
+    add = ("clients", "add", "--name", "Service", "--redirect-uri", "https://rp.example.fr/cb", "--json")
+
+    assert told(run(*add))["require_pkce"] is True
+    assert told(run(*add, "--pkce-optional"))["require_pkce"] is False
+    assert told(run(*add, "--kind", "single-page", "--pkce-optional"))["require_pkce"] is True
+
+
 def test_every_bad_redirect_uri_is_named_with_its_reason(run: Run) -> None:
     result = run(
         "clients", "add", "--name", "Service", "--redirect-uri", "http://a.example.fr/cb",

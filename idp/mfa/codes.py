@@ -16,7 +16,7 @@ from idp.state import Space, state
 # An expired or used code is still recognised as such for this long.
 _REMEMBERED = timedelta(hours=2)
 _TRIES = "code-tries"
-Outcome = Literal["ok", "wrong", "expired", "used", "replaced", "burnt", "paused"]
+Outcome = Literal["ok", "wrong", "expired", "used", "replaced", "burnt", "paused", "busy"]
 
 
 @dataclass(frozen=True)
@@ -119,8 +119,14 @@ def _judge(challenge: Challenge, digits: str, lane: str, now: datetime) -> Verdi
     if now >= challenge.ends_at:
         return Verdict("expired")
     counted = guard.count_try(challenge.account_id, lane, now)
+    if isinstance(counted, guard.Busy):
+        return Verdict("busy")
     if isinstance(counted, guard.CodePause):
         return Verdict("paused", until=counted.until)
+    if _is_replaced(challenge, digits):
+        # Told, not counted: the message that came late is no guess, and a dead code opens nothing.
+        guard.give_back_try(challenge.account_id, lane)
+        return Verdict("replaced")
     tries = state.bump(_TRIES, f"{challenge.id}:{challenge.n}", ttl=_REMEMBERED)
     if tries > settings.code.tries:
         guard.give_back_try(challenge.account_id, lane)
@@ -133,8 +139,13 @@ def _judge(challenge: Challenge, digits: str, lane: str, now: datetime) -> Verdi
         return Verdict("paused", until=guard.begin_pause(challenge.account_id, lane, counted.pauses, now).until)
     if tries == settings.code.tries:
         return Verdict("burnt")
-    is_older = challenge.n > 1 and crypto.same(derive_code(challenge.id, challenge.n - 1), digits)
-    return Verdict("replaced" if is_older else "wrong", settings.code.tries - tries)
+    return Verdict("wrong", settings.code.tries - tries)
+
+
+def _is_replaced(challenge: Challenge, digits: str) -> bool:
+    """Tell whether ``digits`` are an earlier code of the challenge; one that chance made again is the living one."""
+    earlier = {derive_code(challenge.id, n) for n in range(1, challenge.n)} - {challenge.code}
+    return any(crypto.same(code, digits) for code in earlier)
 
 
 def _use(challenge: Challenge, now: datetime) -> bool:

@@ -3,20 +3,26 @@
 Unknown devices share one lane; a recognised device has its own, so that nobody can shut an owner out. Counting first
 means that two hundred tries at once are still ten. Only a complete sign-in clears a lane: a new code, another channel,
 another address or a restart do not.
+
+A device's lane is named by when the device was first recognised, not by its cookie: every sign-in in that browser, also
+another person's, draws a new cookie, and must not wipe the count.
 """
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
-from sqlalchemy import String, Update, delete, or_, select, update
+from sqlalchemy import ColumnElement, String, Update, and_, delete, or_, select, update
 from sqlalchemy.dialects.postgresql import insert as postgres_insert
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 from sqlalchemy.orm import Mapped, mapped_column
 
+from idp.accounts.models import KnownDevice
 from idp.db import Base, Moment, db
 from idp.settings import settings
 
 UNKNOWN_DEVICES = "unknown"
+# A try is settled within this time, or its process was killed.
+_SETTLED_WITHIN = timedelta(seconds=10)
 
 
 class CodeGuard(Base):
@@ -41,10 +47,27 @@ class Counted:
 
 
 @dataclass(frozen=True, slots=True)
+class Busy:
+    """As many tries as may be wrong are under way at this moment; whether they are is not known yet."""
+
+
+@dataclass(frozen=True, slots=True)
 class CodePause:
     """No code is compared before ``until``; ``None`` means until support lifts it."""
 
     until: datetime | None
+
+
+def find_lane(account_id: str, device_hash: str | None) -> str:
+    """Return the lane of a recognised device of the account, or the one that all unknown devices share."""
+    if device_hash is None:
+        return UNKNOWN_DEVICES
+    known_since = db.session.scalar(
+        select(KnownDevice.created_at).where(
+            KnownDevice.device_hash == device_hash, KnownDevice.account_id == account_id
+        )
+    )
+    return f"device-{known_since:%Y%m%dT%H%M%S.%f}" if known_since else UNKNOWN_DEVICES
 
 
 def find_pause(account_id: str, lane: str, now: datetime) -> CodePause | None:
@@ -61,8 +84,8 @@ def find_pause(account_id: str, lane: str, now: datetime) -> CodePause | None:
     return CodePause(guard.paused_until) if guard.paused_until and guard.paused_until > now else None
 
 
-def count_try(account_id: str, lane: str, now: datetime) -> Counted | CodePause:
-    """Count one try before it is compared, or say that none is; commits at once."""
+def count_try(account_id: str, lane: str, now: datetime) -> Counted | Busy | CodePause:
+    """Count one try before it is compared, or say why none is; commits at once."""
     insert = sqlite_insert if db.engine.dialect.name == "sqlite" else postgres_insert
     statement = (
         insert(CodeGuard)
@@ -70,20 +93,27 @@ def count_try(account_id: str, lane: str, now: datetime) -> Counted | CodePause:
         .on_conflict_do_update(
             index_elements=[CodeGuard.account_id, CodeGuard.lane],
             set_={"failures": CodeGuard.failures + 1, "updated_at": now},
-            where=or_(CodeGuard.paused_until.is_(None), CodeGuard.paused_until <= now),
+            where=and_(or_(CodeGuard.paused_until.is_(None), CodeGuard.paused_until <= now), _has_tries_left()),
         )
         .returning(CodeGuard.failures, CodeGuard.pauses)
     )
     row = db.session.execute(statement).one_or_none()
     db.session.commit()
     if row is None:
-        return find_pause(account_id, lane, now) or CodePause(now + settings.code.first_pause)
-    allowed = settings.code.account_failures * (row.pauses + 1)
-    if row.failures <= min(allowed, settings.code.account_failures_stop):
-        return Counted(row.pauses, is_last=row.failures == allowed)
-    # A rival took the last try and has not begun the pause yet, or was killed before it could.
-    give_back_try(account_id, lane)
-    return begin_pause(account_id, lane, row.pauses, now)
+        return find_pause(account_id, lane, now) or _wait_or_begin_pause(account_id, lane, now)
+    return Counted(row.pauses, is_last=row.failures == settings.code.account_failures * (row.pauses + 1))
+
+
+def _wait_or_begin_pause(account_id: str, lane: str, now: datetime) -> Busy | CodePause:
+    """Answer a lane whose tries are all taken and that is in no pause."""
+    guard = db.session.execute(
+        select(CodeGuard.pauses, CodeGuard.updated_at).where(CodeGuard.account_id == account_id, CodeGuard.lane == lane)
+    ).one_or_none()
+    # The right code typed fifty times at once is no guessing: it must not begin a pause.
+    if guard is None or now - guard.updated_at < _SETTLED_WITHIN:
+        return Busy()
+    # Whoever took the last try was killed before the pause that it owed.
+    return begin_pause(account_id, lane, guard.pauses, now)
 
 
 def begin_pause(account_id: str, lane: str, pauses: int, now: datetime) -> CodePause:
@@ -105,6 +135,13 @@ def give_back_try(account_id: str, lane: str) -> None:
 def clear_guard(account_id: str, lane: str) -> None:
     """Forget the wrong codes of a lane after a complete sign-in; the caller commits."""
     db.session.execute(delete(CodeGuard).where(CodeGuard.account_id == account_id, CodeGuard.lane == lane))
+
+
+def _has_tries_left() -> ColumnElement[bool]:
+    return and_(
+        CodeGuard.failures < settings.code.account_failures * (CodeGuard.pauses + 1),
+        CodeGuard.failures < settings.code.account_failures_stop,
+    )
 
 
 def _of(account_id: str, lane: str) -> Update:

@@ -77,6 +77,12 @@ def sends_left(account_id: str, now: datetime) -> int:
     return ratelimit.peek("code-send", account_id, windows=_quota(), now=now).left
 
 
+def next_first_send_at(account_id: str, now: datetime) -> datetime | None:
+    """Return the moment from which a sign-in without a code may ask for one, or ``None`` if that is now."""
+    window = Window(1, settings.code.first_resend_after)
+    return ratelimit.peek("code-send", account_id, windows=(window,), now=now).retry_at
+
+
 def next_send_at(challenge: Challenge) -> datetime:
     """Return the moment from which the code may be asked for again."""
     return challenge.sent_at + _gap(challenge)

@@ -14,9 +14,9 @@ from idp.db import db
 from idp.i18n import _, current_locale
 from idp.messages import outbox
 from idp.messages.compose import label_device
-from idp.mfa.codes import Challenge, check_code
+from idp.mfa.codes import Challenge, Verdict, check_code
 from idp.mfa.methods import METHODS
-from idp.mfa.sending import NotYet, Occasion, Sent, next_send_at, send_code, sends_left
+from idp.mfa.sending import NotYet, Occasion, Sent, next_first_send_at, next_send_at, send_code, sends_left
 from idp.mfa.typed_code import LONGEST_BYTES, CodeFault, parse_code
 from idp.settings import settings
 from idp.signin.forms import FieldError, error, one_field
@@ -30,7 +30,12 @@ PURPOSE = "signin"
 
 def show_send(interaction_id: str) -> Response:
     """Ask where to send the code; this sends nothing."""
-    return _choice(enter(interaction_id, "send"), [], 200)
+    facts, now = enter(interaction_id, "send"), clock.now()
+    retry_at = next_first_send_at(_account(facts).id, now) if "wait" in request.args else None
+    if retry_at is None:
+        return _choice(facts, [], 200)
+    wait = _seconds(retry_at - now)
+    return _with_retry(_choice(facts, [error("channel", "e.send.wait", s=wait)], 429), wait)
 
 
 def send(interaction_id: str) -> Response:
@@ -72,24 +77,29 @@ def submit_code(interaction_id: str) -> Response:
     typed = one_field("code")
     if len(typed.encode("utf-8", "surrogatepass")) > LONGEST_BYTES:
         raise BadRequest("code field too long")
-    challenge = _challenge(facts)
     try:
         digits = parse_code(typed)
     except CodeFault as fault:
         return _code_form(facts, [error("code", f"e.code.{fault.reason}", n=fault.length)], 422)
+    challenge = _challenge(facts)
+    lane = lane_of(challenge.account_id, now)
     verdict = check_code(
-        challenge.id, digits, account_id=challenge.account_id, purpose=PURPOSE,
-        lane=lane_of(challenge.account_id, now), now=now,
+        challenge.id, digits, account_id=challenge.account_id, purpose=PURPOSE, lane=lane, now=now
     )  # fmt: skip
     if verdict.outcome == "ok":
         return onward(prove(facts.interaction, METHODS[challenge.channel].proof, now))
-    if verdict.outcome == "paused":
-        return redirect(f"/signin/{facts.interaction.id}/pause", 303)
+    if verdict.outcome in {"paused", "used", "busy"}:
+        # Not used yet when this page was due: the same form was sent twice. Lead where the other one led.
+        return redirect(f"/signin/{facts.interaction.id}/", 303)
+    return _code_form(facts, _what_is_wrong(verdict), 422)
+
+
+def _what_is_wrong(verdict: Verdict) -> list[FieldError]:
     errors = [error("code", f"e.code.{verdict.outcome}")]
     if verdict.outcome == "wrong" and verdict.tries_left <= 2:
         text_id = "e.code.left1" if verdict.tries_left == 1 else "e.code.left"
         errors.append(error("code", text_id, n=verdict.tries_left))
-    return _code_form(facts, errors, 422)
+    return errors
 
 
 def show_pause(interaction_id: str) -> Response:
@@ -98,12 +108,9 @@ def show_pause(interaction_id: str) -> Response:
     until = facts.pause.until if facts.pause else None
     if until is None:
         return page("signin/restricted.html", 403, interaction=facts.interaction.id)
-    wait = (until - clock.now()).total_seconds()
-    answer = page(
-        "signin/code_pause.html", 429, interaction=facts.interaction.id, until=until, minutes=math.ceil(wait / 60)
-    )
-    answer.headers["Retry-After"] = str(math.ceil(wait))
-    return answer
+    wait = _seconds(until - clock.now())
+    context = {"interaction": facts.interaction.id, "until": until, "minutes": math.ceil(wait / 60)}
+    return _with_retry(page("signin/code_pause.html", 429, **context), wait)
 
 
 def show_no_access(interaction_id: str) -> Response:
@@ -131,25 +138,26 @@ def _send(facts: Facts, channel: str, now: datetime) -> Sent | NotYet:
 
 
 def _not_yet(facts: Facts, refusal: NotYet, now: datetime) -> Response:
-    wait = max(1, math.ceil((refusal.retry_at - now).total_seconds()))
-    challenge = facts.challenge
-    just_sent = challenge is not None and now - challenge.sent_at < settings.code.first_resend_after
-    if not refusal.is_quota and just_sent and facts.code_is_out:
-        # A double click: the code is on its way.
-        return redirect(f"/signin/{facts.interaction.id}/code", 303)
-    answer = _waiting_page(facts, refusal, wait, now)
-    answer.headers["Retry-After"] = str(wait)
-    return answer
-
-
-def _waiting_page(facts: Facts, refusal: NotYet, wait: int, now: datetime) -> Response:
-    challenge = facts.challenge
+    wait, challenge = _seconds(refusal.retry_at - now), facts.challenge
     if refusal.is_quota:
         until = challenge.ends_at if challenge and challenge.ends_at > now else None
-        return page("signin/send_limit.html", 429, retry_at=refusal.retry_at, code_until=until, **_others(facts))
-    if facts.code_is_out:
-        return _code_form(facts, [error("code", "e.send.wait", s=wait)], 429)
-    return _choice(facts, [error("channel", "e.send.wait", s=wait)], 429)
+        context = {"retry_at": refusal.retry_at, "code_until": until, **_others(facts)}
+        return _with_retry(page("signin/send_limit.html", 429, **context), wait)
+    if challenge is None or not facts.code_is_out:
+        # A double click, whose code is on its way by the time this is followed; or another tab, and one has to wait.
+        return redirect(f"/signin/{facts.interaction.id}/send?wait=1", 303)
+    if now - challenge.sent_at < settings.code.first_resend_after:
+        return redirect(f"/signin/{facts.interaction.id}/code", 303)
+    return _with_retry(_code_form(facts, [error("code", "e.send.wait", s=wait)], 429), wait)
+
+
+def _seconds(wait: timedelta) -> int:
+    return max(1, math.ceil(wait.total_seconds()))
+
+
+def _with_retry(answer: Response, seconds: int) -> Response:
+    answer.headers["Retry-After"] = str(seconds)
+    return answer
 
 
 def _choice(facts: Facts, errors: list[FieldError], status: int) -> Response:

@@ -89,6 +89,25 @@ def start_interaction(
     return interaction
 
 
+def split_off(interaction: Interaction, now: datetime) -> Interaction:
+    """Go on under another id, in a new session that holds nothing else.
+
+    The sign-in is never shared instead: two sessions that hold one could each finish it, and one of them may be a
+    session that was planted (AC-21).
+    """
+    own_id = entropy.identifier()
+    resume_url = interaction.resume_url.removesuffix(interaction.id) + own_id
+    own = replace(interaction, id=own_id, resume_url=resume_url, acted_at=now)
+    state.put(INTERACTIONS, own_id, own, ttl=settings.lifetimes.interaction)
+    restart = state.get(RESTARTS, interaction.id)
+    if restart is not None:
+        state.put(RESTARTS, own_id, restart, ttl=settings.lifetimes.restart)
+    web.end_current_session()
+    web.ensure_session()
+    web.change_session(lambda held: held.with_interaction(own_id))
+    return own
+
+
 def get_interaction(interaction_id: str) -> Interaction:
     """Return a sign-in of this browser, or raise `PageError` saying why there is none."""
     session = web.current_session()
@@ -105,7 +124,8 @@ def get_interaction(interaction_id: str) -> Interaction:
     if session is None and web.cookie_name(web.SESSION_COOKIE) not in request.cookies:
         raise PageError("cookies", 400, "no session cookie came back", restart_url=None)
     if session is None or interaction_id not in session.interactions:
-        raise PageError("other_browser", 403, "interaction of another browser")
+        restart_url = f"/signin/{interaction_id}/restart"
+        raise PageError("other_browser", 403, "interaction of another browser", restart_url=restart_url)
     web.show_interaction(interaction.reference, interaction.demand.service, interaction.demand.form_target)
     return interaction
 
@@ -152,7 +172,14 @@ def adopt_session(interaction: Interaction, session: Session | None) -> Interact
     # A password alone is where an unfinished sign-in stands already; only a whole one adds something.
     if not kept or set(kept) <= {proof.name for proof in interaction.proofs}:
         return interaction
-    return replace(interaction, account_id=session.account_id, proofs=tuple(kept.values()))
+    # The younger of two proofs counts: a password typed anew is not undone by the session's older one.
+    mine = {proof.name: proof for proof in interaction.proofs}
+    newest = {**mine, **{name: max(proof, mine.get(name, proof), key=_moment) for name, proof in kept.items()}}
+    return replace(interaction, account_id=session.account_id, proofs=tuple(newest.values()))
+
+
+def _moment(proof: Proof) -> datetime:
+    return proof.at
 
 
 def _take_up(interaction: Interaction, session: Session, now: datetime) -> Interaction | None:

@@ -19,6 +19,7 @@ from idp.signin.interaction import (
     adopt_session,
     change_interaction,
     get_interaction,
+    split_off,
     update_interaction,
 )
 from idp.signin.journey import Facts, gather_facts, lane_of, next_step
@@ -106,16 +107,26 @@ def prove(interaction: Interaction, name: str, now: datetime) -> Interaction:
     """Add a proof to a sign-in and give the browser's session a new id (AC-21)."""
     proofs = (*(proof for proof in interaction.proofs if proof.name != name), Proof(name, now))
     proved = update_interaction(interaction, now, proofs=proofs)
-    web.renew_session()
+    try:
+        web.renew_session()
+    except web.PageError:
+        # Another tab of this browser renewed it at the same moment and holds the cookie that counts.
+        db.session.commit()
+        raise NotDue(f"/signin/{interaction.id}/") from None
     db.session.commit()
     return proved
 
 
 def identify(interaction: Interaction, account_id: str, now: datetime) -> Interaction:
     """Begin with a person: what another person had proved or was sent in this sign-in is dropped."""
+    try:
+        web.renew_session()
+    except web.PageError:
+        # The form was sent twice at once: the other answer took the session along, and the browser, which listens
+        # to its last click only, may never see that cookie. The password was right here too.
+        interaction = split_off(interaction, now)
     known = update_interaction(
         interaction, now, account_id=account_id, proofs=(Proof("pwd", now),), challenge_id=None, consented=None
     )
-    web.renew_session()
     db.session.commit()
     return known

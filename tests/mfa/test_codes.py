@@ -120,6 +120,22 @@ def test_another_channel_means_another_code_ac_50(challenge: Challenge, clock: C
     assert check(challenge, challenge.code, clock).outcome == "replaced"
 
 
+def test_a_replaced_code_is_told_and_never_counted(challenge: Challenge, clock: Clock) -> None:
+    first = challenge.code
+    renewed = renew(renew(challenge, clock, channel="sms"), clock, channel="email")
+
+    assert {check(renewed, first, clock).outcome for _ in range(30)} == {"replaced"}
+    assert check(renewed, wrong(renewed.code), clock).tries_left == 4
+    assert check(renewed, renewed.code, clock).outcome == "ok"
+
+
+def test_a_pause_tells_nothing_of_a_replaced_code(challenge: Challenge, clock: Clock) -> None:
+    renewed = renew(challenge, clock, channel="sms")
+    pause_by_guessing(clock)
+
+    assert check(renewed, challenge.code, clock).outcome == "paused"
+
+
 def test_after_a_burnt_or_used_code_a_new_one_is_made(challenge: Challenge, clock: Clock) -> None:
     for _ in range(5):
         check(challenge, wrong(challenge.code), clock)
@@ -149,7 +165,7 @@ def test_the_right_code_typed_fifty_times_at_once_is_ok_once(
         outcomes = Counter(pool.map(one, range(50)))
 
     assert outcomes["ok"] == 1
-    assert set(outcomes) <= {"ok", "used", "burnt"}
+    assert set(outcomes) <= {"ok", "used", "burnt", "busy"}
     # Right codes count for nothing: the account is not paused by them.
     assert guard.find_pause(ACCOUNT, "unknown", clock()) is None
 
@@ -239,7 +255,28 @@ def test_twenty_browsers_guessing_at_once_are_ten_comparisons_ac_27(context: Fla
 
     # Nine were told "wrong"; the tenth began the pause; all others were not compared.
     assert outcomes["wrong"] == 9
-    assert outcomes["paused"] == 71
+    assert outcomes["paused"] + outcomes["busy"] == 71
+    assert isinstance(guard.find_pause(ACCOUNT, "unknown", clock()), guard.CodePause)
+
+
+def test_tries_under_way_begin_no_pause_until_they_are_known_to_be_wrong(context: Flask, clock: Clock) -> None:
+    for _ in range(10):
+        assert isinstance(guard.count_try(ACCOUNT, "unknown", clock()), guard.Counted)
+
+    assert guard.count_try(ACCOUNT, "unknown", clock()) == guard.Busy()
+    assert guard.find_pause(ACCOUNT, "unknown", clock()) is None
+    for _ in range(10):
+        guard.give_back_try(ACCOUNT, "unknown")
+    assert guard.count_try(ACCOUNT, "unknown", clock()) == guard.Counted(pauses=0, is_last=False)
+
+
+def test_a_pause_that_a_killed_process_owed_is_begun_by_the_next_try(context: Flask, clock: Clock) -> None:
+    for _ in range(10):
+        guard.count_try(ACCOUNT, "unknown", clock())
+    clock.step(seconds=10)
+
+    assert guard.count_try(ACCOUNT, "unknown", clock()) == guard.CodePause(clock() + timedelta(minutes=15))
+    assert guard.find_pause(ACCOUNT, "unknown", clock()) is not None
 
 
 def test_a_challenge_is_forgotten_after_two_hours(challenge: Challenge, clock: Clock) -> None:

@@ -11,9 +11,11 @@ from flask import Flask
 from idp.accounts import directory
 from idp.db import db
 from idp.messages.models import Outbox
+from idp.mfa import guard
 from idp.session import SessionRecord
 from tests.conftest import ALICE_EMAIL, ALICE_MOBILE, ALICE_NIR, ISSUER, Clock
 from tests.signin.conftest import Visitor
+from tests.signin.test_walk import add_bob
 
 Visitors = Callable[[], Visitor]
 
@@ -98,6 +100,7 @@ def test_a_code_may_be_typed_with_spaces_or_hyphens(at_code: Visitor, typed: str
         ("abcdef", 422, "6 chiffres"),
         ("1" * 65, 400, ""),
         ("+12345", 422, ""),
+        ("-482915", 422, "seulement des chiffres"),
     ],
 )
 def test_what_cannot_be_a_code_is_said_and_not_counted_ac_43(
@@ -175,6 +178,17 @@ def test_resending_says_that_it_is_the_same_code(at_code: Visitor, clock: Clock)
 
     assert at_code.code == code
     assert "même code" in at_code.page.text
+
+
+def test_the_mail_that_came_late_is_told_apart_and_costs_no_try(at_code: Visitor, clock: Clock) -> None:
+    old = at_code.code
+    clock.step(minutes=11)
+    at_code.open("code").submit("resend", channel="email")
+
+    for _ in range(6):
+        assert at_code.type_code(old).page.status_code == 422
+        assert "remplacé" in at_code.page.text
+    assert at_code.type_code().is_back
 
 
 def test_the_other_channel_gets_another_code_ac_24_ac_50(app: Flask, at_code: Visitor, clock: Clock) -> None:
@@ -257,6 +271,25 @@ def test_a_pause_leaves_a_known_browser_alone_ac_54(visitor: Visitor, new_visito
 
     assert visitor.start(state="owner").identify().step == "send"
     assert visitor.ask_for_code().type_code().is_back
+
+
+def test_somebody_elses_sign_in_there_does_not_clear_a_known_browsers_count_ac_54(
+    app: Flask, visitor: Visitor, clock: Clock
+) -> None:
+    """The cookie of the browser changes with every sign-in; the count of each of its accounts stays."""
+    add_bob(app)
+    visitor.sign_in()
+    clock.step(minutes=31)
+    visitor.start().identify().ask_for_code()
+    for _ in range(4):
+        visitor.type_code(visitor.wrong_code)
+
+    visitor.submit("switch").identify("299132A999003", "bobs-long-password-1").ask_for_code().type_code()
+    clock.step(minutes=31)
+    visitor.start().identify().ask_for_code().type_code(visitor.wrong_code)
+
+    with app.app_context():
+        assert db.session.query(guard.CodeGuard).one().failures == 5
 
 
 def test_spoofed_addresses_change_nothing_ac_28(at_code: Visitor) -> None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from flask import Flask
@@ -199,6 +200,86 @@ def test_a_code_of_one_person_opens_nothing_of_another_ac_29(app: Flask, new_vis
 
         assert bob.step == "code"
     assert alice.type_code().is_back
+
+
+def test_a_form_carried_into_another_browser_is_refused_ac_23(visitor: Visitor, new_visitor: Visitors) -> None:
+    visitor.start().identify().ask_for_code()
+    stranger = new_visitor().start(state="own").identify()
+
+    answer = stranger.browser.submit(visitor.page.text, "/code", code=visitor.code)
+
+    assert answer.status_code == 403
+    assert visitor.type_code().is_back
+
+
+def test_after_a_new_password_the_sign_in_begins_anew_and_ends_well_ac_49(
+    app: Flask, visitor: Visitor, alice: str, clock: Clock
+) -> None:
+    visitor.start().identify().ask_for_code()
+    code, form = visitor.code, visitor.page.text
+    clock.step(seconds=5)
+    with app.app_context():
+        directory.set_password(alice, "another-long-password-2", now=clock())
+        db.session.commit()
+
+    answer = visitor.browser.submit(form, "/code", code=code)
+
+    assert answer.headers["Location"].endswith("/identify")
+    assert visitor.start(prompt="none").told["error"] == "login_required"
+    clock.step(minutes=1)
+    visitor.start().identify(password="another-long-password-2")
+    assert visitor.step == "send"
+    assert visitor.ask_for_code().type_code().is_back
+
+
+def test_a_password_changed_before_a_step_up_is_asked_for_once(
+    app: Flask, visitor: Visitor, alice: str, clock: Clock
+) -> None:
+    visitor.sign_in()
+    clock.step(minutes=1)
+    with app.app_context():
+        directory.set_password(alice, "another-long-password-2", now=clock())
+        db.session.commit()
+    clock.step(minutes=1)
+    demand = '{"id_token":{"acr":{"essential":true,"value":"urn:sesame:acr:mfa"}}}'
+
+    assert visitor.start(claims=demand).step == "identify"
+    visitor.identify(password="another-long-password-2")
+
+    assert visitor.step == "send"
+    assert "code" in visitor.ask_for_code("sms").type_code().told
+
+
+@pytest.mark.parametrize("status", ["disabled", "restricted"])
+def test_an_account_stopped_meanwhile_ends_the_sign_in_ac_49(
+    app: Flask, visitor: Visitor, alice: str, clock: Clock, status: Any
+) -> None:
+    visitor.start().identify().ask_for_code()
+    code, form = visitor.code, visitor.page.text
+    with app.app_context():
+        directory.set_status(alice, status, now=clock())
+        db.session.commit()
+
+    answer = visitor.browser.submit(form, "/code", code=code)
+
+    assert answer.headers["Location"].endswith("/restricted")
+    assert visitor.open("").page.status_code == 403
+    assert visitor.start(prompt="none").told["error"] == "login_required"
+
+
+def test_no_page_redirect_or_error_is_kept_by_a_cache_ac_172(
+    visitor: Visitor, new_browser: Callable[[], Browser]
+) -> None:
+    visitor.start()
+    seen = [visitor.page]
+    for act in (visitor.identify, visitor.ask_for_code, visitor.type_code):
+        act()
+        seen += [visitor.answer, visitor.page]
+    for path in ("already", "code", "restart"):
+        seen.append(visitor.browser.get(f"/signin/{visitor.id}/{path}"))
+    seen += [new_browser().get(f"/signin/{visitor.id}/{path}") for path in ("send", "nowhere")]
+
+    assert {answer.headers.get("Cache-Control") for answer in seen} == {"no-store"}
 
 
 def test_another_browser_cannot_open_a_sign_in_ac_22(visitor: Visitor, new_visitor: Visitors) -> None:

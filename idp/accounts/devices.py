@@ -62,6 +62,16 @@ def find_device(cookie: str | None, account_id: str | None, *, now: datetime) ->
     ).one_or_none()
 
 
+def find_lane(cookie: str | None, account_id: str | None, *, now: datetime) -> str | None:
+    """The lane in which a recognised device's failures are counted, or None for a device that is not recognised.
+
+    Named by when the device was first recognised, not by its cookie: every sign-in in that browser, also another
+    person's, draws a new cookie, and must not wipe the count. Asks the database for no account too.
+    """
+    device = db.session.get(KnownDevice, (find_device(cookie, account_id, now=now) or "", account_id or ""))
+    return f"device-{device.created_at:%Y%m%dT%H%M%S.%f}" if device else None
+
+
 def list_devices(account_id: str) -> list[KnownDevice]:
     """The devices that are recognised for an account, last used first."""
     query = select(KnownDevice).where(KnownDevice.account_id == account_id, KnownDevice.revoked_at.is_(None))

@@ -45,7 +45,7 @@ def authenticate(
     Ends the transaction that is open and commits the small ones of its own.
     """
     found = directory.find_credentials(nir)
-    device = devices.find_device(device_cookie, found.account_id if found else None, now=now)
+    device = devices.find_lane(device_cookie, found.account_id if found else None, now=now)
     # On SQLite an open transaction holds the write lock; nobody shall wait for our hash.
     release()
     nir_index = index_nir(nir)

@@ -60,7 +60,7 @@ SEEN = Space("password-seen", Seen)
 
 
 def spend_attempt(*, nir_index: str, device: str | None, address: str, password: str, now: datetime) -> Attempt | Pause:
-    """Count one try, or say until when none is accepted; `device` is the recognised device (`find_device`), if any."""
+    """Count one try, or say until when none is accepted; `device` is the lane of a recognised device (`find_lane`)."""
     if device is None and (pause := _find_shared_pause(address, password, now)) is not None:
         return pause
     lane = _lane(nir_index, device)

@@ -3,9 +3,6 @@
 Unknown devices share one lane; a recognised device has its own, so that nobody can shut an owner out. Counting first
 means that two hundred tries at once are still ten. Only a complete sign-in clears a lane: a new code, another channel,
 another address or a restart do not.
-
-A device's lane is named by when the device was first recognised, not by its cookie: every sign-in in that browser, also
-another person's, draws a new cookie, and must not wipe the count.
 """
 
 from dataclasses import dataclass
@@ -16,7 +13,6 @@ from sqlalchemy.dialects.postgresql import insert as postgres_insert
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 from sqlalchemy.orm import Mapped, mapped_column
 
-from idp.accounts.models import KnownDevice
 from idp.db import Base, Moment, db
 from idp.settings import settings
 
@@ -56,18 +52,6 @@ class CodePause:
     """No code is compared before ``until``; ``None`` means until support lifts it."""
 
     until: datetime | None
-
-
-def find_lane(account_id: str, device_hash: str | None) -> str:
-    """Return the lane of a recognised device of the account, or the one that all unknown devices share."""
-    if device_hash is None:
-        return UNKNOWN_DEVICES
-    known_since = db.session.scalar(
-        select(KnownDevice.created_at).where(
-            KnownDevice.device_hash == device_hash, KnownDevice.account_id == account_id
-        )
-    )
-    return f"device-{known_since:%Y%m%dT%H%M%S.%f}" if known_since else UNKNOWN_DEVICES
 
 
 def find_pause(account_id: str, lane: str, now: datetime) -> CodePause | None:

@@ -91,4 +91,4 @@ def gather_facts(interaction: Interaction, now: datetime) -> Facts:
 
 def lane_of(account_id: str, now: datetime) -> str:
     """Return the lane in which this browser's wrong codes of an account are counted."""
-    return guard.find_lane(account_id, devices.find_device(device_cookie(), account_id, now=now))
+    return devices.find_lane(device_cookie(), account_id, now=now) or guard.UNKNOWN_DEVICES

@@ -222,3 +222,22 @@ def test_managers_may_fill_and_paste_ac_64(visitor: Visitor) -> None:
     assert "username" in text
     assert "onpaste" not in text
     assert "maxlength" not in text
+
+
+def test_another_persons_sign_in_in_the_same_browser_wipes_no_count_ac_54(
+    app: Flask, visitor: Visitor, clock: Clock
+) -> None:
+    with app.app_context():
+        directory.add_account(
+            nir="2991399999004", password="another-password-1", email="x@example.fr", mobile=None, claims={}
+        )
+        db.session.commit()
+    visitor.sign_in()
+    visitor.start(prompt="login")
+    for _ in range(4):
+        visitor.identify(password="some-wrong-password").open("identify")
+    visitor.identify("2991399999004", "another-password-1").ask_for_code().type_code()
+    clock.step(seconds=1)
+    visitor.start(prompt="login")
+
+    assert visitor.identify(password="some-wrong-password").page.status_code == 429

@@ -10,14 +10,22 @@ function focusSummary() {
   if (summary) summary.focus();
 }
 
-// Times of day on the reader's own clock: she may live in Réunion or Guyane.
+const lang = document.documentElement.lang;
+
+function clockTime(moment) {
+  const [hours, minutes] = [moment.getHours(), String(moment.getMinutes()).padStart(2, "0")];
+  return lang === "fr" ? `${hours}\u00a0h\u00a0${minutes}` : `${String(hours).padStart(2, "0")}:${minutes}`;
+}
+
+// Times of day on the reader's own clock: she may live in Réunion or Guyane. The day is said only when it is another.
 function showLocalTimes() {
-  every("time[data-clock]", (time) => {
+  every("time[data-clock]", (time) => { time.textContent = clockTime(new Date(time.dateTime)); });
+  every("time[data-near]", (time) => {
     const moment = new Date(time.dateTime);
-    const [hours, minutes] = [moment.getHours(), String(moment.getMinutes()).padStart(2, "0")];
-    time.textContent = document.documentElement.lang === "fr"
-      ? `${hours}\u00a0h\u00a0${minutes}`
-      : `${String(hours).padStart(2, "0")}:${minutes}`;
+    const isToday = moment.toDateString() === new Date().toDateString();
+    const day = moment.toLocaleDateString(lang, { day: "numeric", month: "long", year: "numeric" }).replace(" ", "\u00a0");
+    time.textContent = (isToday ? time.dataset.near : time.dataset.far)
+      .replace("{d}", day).replace("{t}", clockTime(moment));
   });
 }
 
@@ -121,8 +129,9 @@ function countPause() {
     const until = Date.now() + Number(note.dataset.pause) * 60000;
     const tick = () => {
       const minutes = Math.ceil((until - Date.now()) / 60000);
-      const text = minutes > 1 ? note.dataset.many.replace("{n}", minutes)
-        : minutes === 1 ? note.dataset.one : note.dataset.over;
+      const text = minutes > 90 ? note.dataset.hours.replace("{n}", Math.ceil(minutes / 60))
+        : minutes > 1 ? note.dataset.many.replace("{n}", minutes)
+          : minutes === 1 ? note.dataset.one : note.dataset.over;
       if (note.textContent !== text) note.textContent = text;
       if (minutes < 1) clearInterval(timer);
     };
@@ -154,15 +163,50 @@ function sendOnce() {
   });
 }
 
+// While a message is under way the page asks a few times what became of it: accepted, or refused and what else there is.
+function followDelivery() {
+  const status = find("delivery");
+  if (!status) return;
+  const pauses = [2, 4, 10, 30, 60];
+  const ask = async () => {
+    if (document.visibilityState !== "visible") return again();
+    const answer = await fetch(location.href, { redirect: "manual", cache: "no-store" }).catch(() => null);
+    if (!answer || answer.status >= 500) return again();
+    const fresh = answer.ok && new DOMParser().parseFromString(await answer.text(), "text/html").getElementById("delivery");
+    if (!fresh) {
+      // Another page is due, such as the one that offers another way; what is being typed is not thrown away.
+      if (!find("code").value) location.reload();
+    } else if (fresh.dataset.state === status.dataset.state) {
+      again();
+    } else if (fresh.dataset.state === "refused" && !find("code").value) {
+      location.reload();
+    } else {
+      status.dataset.state = fresh.dataset.state;
+      status.replaceChildren(...fresh.childNodes);
+      showLocalTimes();
+    }
+  };
+  const again = () => {
+    if (status.dataset.state === "queued" && pauses.length) setTimeout(ask, pauses.shift() * 1000);
+  };
+  again();
+}
+
+const onReturn = (fn) => document.addEventListener("visibilitychange", () => {
+  if (document.visibilityState === "visible") fn();
+});
+
 // Another tab may have moved this sign-in on: a tab that is looked at again follows, unless it only waits out a pause.
 function followOtherTab() {
   if (!document.querySelector("form[data-once]")) return;
-  document.addEventListener("visibilitychange", () => {
-    if (document.visibilityState !== "visible") return;
-    fetch(location.pathname, { redirect: "manual", cache: "no-store" })
-      .then((answer) => { if (answer.type === "opaqueredirect") location.replace(location.pathname); })
-      .catch(() => {});
-  });
+  onReturn(() => fetch(location.pathname, { redirect: "manual", cache: "no-store" })
+    .then((answer) => { if (answer.type === "opaqueredirect") location.replace(location.pathname); })
+    .catch(() => {}));
+}
+
+// A sign-in that is over goes on by itself, but only in a tab that is come back to: the back button must not bounce.
+function goOn() {
+  every("a[data-continue]", (link) => onReturn(() => link.click()));
 }
 
 function sendAnswer() {
@@ -171,5 +215,5 @@ function sendAnswer() {
 
 for (const comfort of [
   sendAnswer, focusSummary, showLocalTimes, echoNumber, showPassword, warnOfCapsLock, countToResend, tellCodeTime,
-  countPause, takeCodeFromMessage, sendOnce, followOtherTab,
+  countPause, takeCodeFromMessage, sendOnce, followDelivery, followOtherTab, goOn,
 ]) comfort();

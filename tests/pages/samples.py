@@ -66,7 +66,8 @@ SAMPLES: dict[str, dict[str, dict[str, Any]]] = {
         "refused": _signin(**{**CODE, "delivery": "refused", "sends_left": 1}),
         "same": _signin(**{**CODE, "resent": "same", "channel": "sms", **_signin(masked=SMS["masked"])}),
         "new": _signin(**{**CODE, "resent": "new", "sends_left": 0, "other_channels": []}),
-        "expired": _signin(**{**CODE, "expired": True}),
+        "expired": _signin(**{**CODE, "expired": True, "resend_in": 0}),
+        "refused, one way": _signin(**{**CODE, "delivery": "refused", "other_channels": [], "resend_in": 0}),
         "wrong": _signin(
             **{
                 **CODE,

@@ -61,7 +61,7 @@ def _used() -> set[str]:
         found |= set(re.findall(r"""\b_\(\s*["']([a-z0-9._]+)["']\s*[,)]""", content))
         found |= set(re.findall(r"""\berror\(\s*["']\w+["'],\s*["']([a-z0-9._]+)["']""", content))
         found |= {word for word in _TEXT_ID.findall(content) if word in known}
-        for base in re.findall(r"""\bui\.count\(\s*["']([a-z0-9._]+)["']""", content):
+        for base in re.findall(r"""\bcount\(\s*["']([a-z]\w*\.[a-z0-9._]+)["']""", content):
             found |= {base, f"{base}1"}
         for family, words in FAMILIES.items():
             if f'"{family}{{' in content or f'"{family}" ~' in content or f'"{family}{words[0]}"' in content:

@@ -16,7 +16,7 @@ in_both = pytest.mark.parametrize("locale", LOCALES)
 class Page(HTMLParser):
     """The tags of a page, and whether they close as they should."""
 
-    void = frozenset({"meta", "link", "input", "br"})
+    void = frozenset({"meta", "link", "input", "br", "wbr"})
 
     def __init__(self, html: str) -> None:
         super().__init__()

@@ -17,8 +17,14 @@ def token() -> str:
 
 
 def identifier() -> str:
-    """Return an identifier of 128 bits as 22 characters of base64url."""
-    return secrets.token_urlsafe(16)
+    """Return an identifier of 128 bits as 22 characters of base64url that begins with a letter or a digit.
+
+    One that began with a hyphen would be an option to every command line.
+    """
+    drawn = secrets.token_urlsafe(16)
+    while not drawn[0].isalnum():
+        drawn = secrets.token_urlsafe(16)
+    return drawn
 
 
 def reference() -> str:

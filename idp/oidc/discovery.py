@@ -8,7 +8,7 @@ from idp.mfa.levels import ACR_VALUES
 from idp.oidc.claims import SCOPES, USER_CLAIMS
 from idp.oidc.client_auth import CLIENT_AUTH
 from idp.oidc.grants import GRANTS
-from idp.oidc.jose import ALGORITHMS
+from idp.oidc.jose.own import ALGORITHMS
 from idp.oidc.keys import key_ring
 from idp.oidc.pkce import METHODS as PKCE_METHODS
 from idp.oidc.protocol import ProtocolRequest, ProtocolResponse

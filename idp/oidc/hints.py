@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from idp import clock
 from idp.oidc.clients import Client
 from idp.oidc.id_token import TYPE
-from idp.oidc.jose import BadToken, read_own
+from idp.oidc.jose.own import BadToken, read_own
 from idp.oidc.keys import key_ring
 from idp.oidc.subjects import subject_for
 from idp.settings import settings

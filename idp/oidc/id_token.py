@@ -7,7 +7,7 @@ from typing import Any
 from idp.oidc.claims import claims_for
 from idp.oidc.clients import Client
 from idp.oidc.grant import Grant
-from idp.oidc.jose import half_hash, sign
+from idp.oidc.jose.own import half_hash, sign
 from idp.oidc.keys import key_ring
 from idp.oidc.subjects import subject_for
 from idp.settings import settings

@@ -11,7 +11,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from idp import audit, clock, crypto
 from idp.db import Base, Moment, db
-from idp.oidc.jose import ALGORITHMS, Algorithm, SigningKey, generate_pem, load_key
+from idp.oidc.jose.own import ALGORITHMS, Algorithm, SigningKey, generate_pem, load_key
 from idp.settings import settings
 
 

@@ -11,7 +11,7 @@ from idp.audit import AuditEvent
 from idp.db import db
 from idp.oidc.clients import find_client
 from idp.oidc.grant import Grant
-from idp.oidc.jose import sign
+from idp.oidc.jose.own import sign
 from idp.oidc.keys import key_ring
 from idp.oidc.refresh import RefreshFamily, issue_family
 from idp.signin.interaction import INTERACTIONS
@@ -177,7 +177,7 @@ def test_an_expired_hint_counts_ac_166(signed_in: Visitor, alice: str) -> None:
 @pytest.mark.parametrize("damage", ["tampered", "unsigned", "foreign key", "access token", "rubbish"])
 def test_a_bad_hint_only_asks_ac_166(signed_in: Visitor, alice: str, damage: str) -> None:
     """oidcc-rp-initiated-logout-bad-id-token-hint, -modified-id-token-hint; libraries.md §1.4 no. 13."""
-    from idp.oidc.jose import generate_pem, load_key
+    from idp.oidc.jose.own import generate_pem, load_key
 
     header, payload, signature = id_token(signed_in, alice).split(".")
     claims = {"iss": ISSUER, "aud": "web", "sub": "x", "iat": 1, "exp": 2}

@@ -1,4 +1,4 @@
-"""The one owner of JOSE (R2): python-jose signs and re-reads our own tokens, joserfc makes keys and the JWKS.
+"""Our own tokens: python-jose signs them and reads them again, joserfc makes keys and the JWKS (R2).
 
 Whoever verifies names the token type it wants; the algorithm is the key's own, the key is one of ours, by `kid`.
 """

@@ -173,6 +173,13 @@ class Lifetimes(Section):
     known_device: timedelta = timedelta(days=365)
 
 
+class DeveloperSettings(Section):
+    """What `/docs` tells those who build services; a loopback issuer is always a test environment."""
+
+    open: bool = Field(default=False, description="fill a client's own id and redirect URI into the examples of /docs")
+    explain: bool = Field(default=False, description="offer /docs/explain, which says why a request is refused")
+
+
 class Settings(Section):
     """All settings of one provider."""
 
@@ -189,6 +196,7 @@ class Settings(Section):
     code: CodeSettings = CodeSettings()
     throttle: ThrottleSettings = ThrottleSettings()
     lifetimes: Lifetimes = Lifetimes()
+    developers: DeveloperSettings = DeveloperSettings()
     secrets: Secrets
     rsa_key_bits: int = Field(default=3072, ge=2048, le=4096, multiple_of=1024)
     locales: tuple[str, ...] = ("fr", "en")

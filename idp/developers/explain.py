@@ -1,0 +1,154 @@
+"""Why a request is refused: the provider's own checks, each run by itself, told one by one.
+
+Nothing is carried out: no code is issued or redeemed, no secret is compared, and no value that could be one is kept.
+"""
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from idp.developers.errors import Entry, find_entry
+from idp.developers.nearest import Difference, find_difference
+from idp.developers.pasted import Field, Pasted, Unreadable, parse_pasted
+from idp.developers.token_checks import TOKEN_CHECKS, WITHOUT_CLIENT, read_token_request
+from idp.oidc.checks import BEFORE_TRUST, CHECKS
+from idp.oidc.clients import Client, find_client
+from idp.oidc.errors import InvalidGrant, OAuthError
+from idp.oidc.request import AuthorizationRequest, Parameters, UnreadableRequest, parse_request, read_parameters
+from idp.web import PageError
+
+# The marks that our docstrings make for ourselves, such as (AC-92..97, P-30).
+_OWN_MARKS = re.compile(r"\s*\((?:(?:AC|RC|P|R|U)-?\d\w*(?:\.\.\d+)?(?:,\s*)?)+\)")
+
+PASS, FAIL, SKIPPED = "pass", "fail", "skipped"
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What one check said."""
+
+    name: str
+    outcome: str
+    clause: str
+    code: str = ""
+    said: str = ""
+    entry: Entry | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """The verdicts on one request, in the order in which the provider checks."""
+
+    kind: str = ""
+    verdicts: tuple[Verdict, ...] = ()
+    fields: tuple[Field, ...] = ()
+    difference: Difference | None = None
+    unreadable: str = ""
+
+    @property
+    def failed(self) -> list[Verdict]:
+        """The checks that the request does not pass."""
+        return [verdict for verdict in self.verdicts if verdict.outcome == FAIL]
+
+
+def explain(text: str) -> Explanation:
+    """Explain a pasted request."""
+    try:
+        pasted = parse_pasted(text)
+        explained = _token_request if pasted.is_token_request else _authorization_request
+        kind, verdicts, difference = explained(pasted)
+    except (Unreadable, UnreadableRequest) as fault:
+        return Explanation(unreadable=str(fault))
+    return Explanation(kind, tuple(verdicts), tuple(pasted.fields()), difference)
+
+
+Explained = tuple[str, list[Verdict], Difference | None]
+
+
+# -- authorization requests ----------------------------------------------------------------------------------------
+
+
+def _authorization_request(pasted: Pasted) -> Explained:
+    try:
+        raw = pasted.parameters.encode("ascii")
+    except UnicodeEncodeError:
+        raise Unreadable("An address is ASCII: encode what is not as %XX of its UTF-8 bytes.") from None
+    parameters = read_parameters(raw)
+    client_id, redirect_uri = parameters["client_id"], parameters["redirect_uri"]
+    client = find_client(client_id) if client_id else None
+    verdicts = [_run(check, parameters, client) for check in BEFORE_TRUST]
+    difference = find_difference(client, redirect_uri)
+    if client is None:
+        # What passes for want of a client to compare with has not passed.
+        known = [verdict for verdict in verdicts if verdict.outcome == FAIL]
+        unknown = [check for check in (*BEFORE_TRUST, *CHECKS) if check.__name__ not in {one.name for one in known}]
+        return "authorization request", known + [_skip(check) for check in unknown], difference
+    # A redirect URI that is not good is answered by a page; the rest is explained all the same.
+    asked, unreadable = _parse_leniently(parameters, client_id=client.client_id, redirect_uri=redirect_uri or "")
+    verdicts += unreadable
+    verdicts += [_run(check, asked, client) for check in CHECKS]
+    return "authorization request", verdicts, difference
+
+
+def _parse_leniently(
+    parameters: Parameters, *, client_id: str, redirect_uri: str
+) -> tuple[AuthorizationRequest, list[Verdict]]:
+    """Parse the request without the parameters that cannot be read, and say which those are."""
+    good: dict[str, str] = {}
+    faults: list[Verdict] = []
+    clause = "RFC 6749 §3.1: every parameter is sent once and can be read."
+    for name in sorted(parameters.repeated):
+        faults.append(_failure("parse_request", clause, "invalid_request", f"{name} was sent more than once."))
+    for name, value in parameters.values.items():
+        if name in parameters.repeated:
+            continue
+        try:
+            parse_request(Parameters({name: value}), client_id=client_id, redirect_uri=redirect_uri)
+            good[name] = value
+        except OAuthError as fault:
+            faults.append(_failure(f"parse_{name}", clause, fault.code, fault.description))
+    asked = parse_request(Parameters(good), client_id=client_id, redirect_uri=redirect_uri)
+    return asked, faults or [Verdict("parse_request", PASS, clause)]
+
+
+# -- token requests ------------------------------------------------------------------------------------------------
+
+
+def _token_request(pasted: Pasted) -> Explained:
+    asked = read_token_request(pairs=pasted.pairs(), headers=pasted.headers, query=pasted.query)
+    client = find_client(asked.client_id) if asked.client_id else None
+    verdicts = [
+        _skip(check) if client is None and check not in WITHOUT_CLIENT else _run(check, asked, client)
+        for check in TOKEN_CHECKS
+    ]
+    return "token request", verdicts, find_difference(client, asked.form.get("redirect_uri"))
+
+
+# -- running a check -----------------------------------------------------------------------------------------------
+
+
+def _run(check: Callable[..., None], asked: object, client: Client | None) -> Verdict:
+    try:
+        check(asked, client)
+    except PageError as fault:
+        code = str(fault.context.get("code", fault.kind))
+        return _failure(check.__name__, _clause(check), code, fault.detail)
+    except OAuthError as fault:
+        # InvalidGrant tells strangers nothing; to a developer the detail is the answer.
+        said = fault.detail if isinstance(fault, InvalidGrant) else fault.description
+        return _failure(check.__name__, _clause(check), fault.code, said)
+    return Verdict(check.__name__, PASS, _clause(check))
+
+
+def _skip(check: Callable[..., None]) -> Verdict:
+    return Verdict(check.__name__, SKIPPED, _clause(check))
+
+
+def _failure(name: str, clause: str, code: str, said: str) -> Verdict:
+    said = said[:1].upper() + said[1:] if " " in said else said
+    return Verdict(name, FAIL, clause, code, said.rstrip(".") + ".", find_entry(code))
+
+
+def _clause(check: Callable[..., None]) -> str:
+    first = (check.__doc__ or "").strip().partition("\n")[0]
+    return _OWN_MARKS.sub("", first)

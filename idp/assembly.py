@@ -17,6 +17,7 @@ PARTS = (
     "idp.oidc.authorize",
     "idp.oidc.endpoints",
     "idp.oidc.logout",
+    "idp.developers.views",
 )
 # Tables that answer no request of their own.
 TABLES = ("idp.admin.administrators",)

@@ -8,7 +8,7 @@ import pytest
 
 IDP = Path(__file__).parent.parent / "idp"
 # Higher imports lower. Files at the root of idp/ are the floor.
-LAYERS = ["root", "messages", "accounts", "mfa", "signin", "oidc", "selfservice", "admin", "top"]
+LAYERS = ["root", "messages", "accounts", "mfa", "signin", "oidc", "developers", "selfservice", "admin", "top"]
 TOP = {"idp", "idp.commands", "idp.worker", "idp.assembly", "idp.server", "idp.demo"}
 OWNERS = {
     "jose": "oidc/jose",

@@ -5,9 +5,9 @@ Nothing is carried out: no code is issued or redeemed, no secret is compared, an
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from idp.developers.errors import Entry, find_entry
+from idp.developers.errors import PAGES, Entry, find_entry
 from idp.developers.nearest import Difference, find_difference
 from idp.developers.pasted import Field, Pasted, Unreadable, parse_pasted
 from idp.developers.token_checks import TOKEN_CHECKS, WITHOUT_CLIENT, read_token_request
@@ -33,6 +33,11 @@ class Verdict:
     code: str = ""
     said: str = ""
     entry: Entry | None = None
+
+    @property
+    def anchor(self) -> str:
+        """Where the page of errors speaks of it."""
+        return f"page-{self.code}" if self.code in PAGES else self.code
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,10 +84,7 @@ def _authorization_request(pasted: Pasted) -> Explained:
     verdicts = [_run(check, parameters, client) for check in BEFORE_TRUST]
     difference = find_difference(client, redirect_uri)
     if client is None:
-        # What passes for want of a client to compare with has not passed.
-        known = [verdict for verdict in verdicts if verdict.outcome == FAIL]
-        unknown = [check for check in (*BEFORE_TRUST, *CHECKS) if check.__name__ not in {one.name for one in known}]
-        return "authorization request", known + [_skip(check) for check in unknown], difference
+        return "authorization request", [*_until_failure(verdicts), *map(_skip, CHECKS)], difference
     # A redirect URI that is not good is answered by a page; the rest is explained all the same.
     asked, unreadable = _parse_leniently(parameters, client_id=client.client_id, redirect_uri=redirect_uri or "")
     verdicts += unreadable
@@ -115,7 +117,7 @@ def _parse_leniently(
 
 
 def _token_request(pasted: Pasted) -> Explained:
-    asked = read_token_request(pairs=pasted.pairs(), headers=pasted.headers, query=pasted.query)
+    asked = read_token_request(pairs=pasted.pairs(), headers=dict(pasted.headers), query=pasted.query)
     client = find_client(asked.client_id) if asked.client_id else None
     verdicts = [
         _skip(check) if client is None and check not in WITHOUT_CLIENT else _run(check, asked, client)
@@ -140,13 +142,20 @@ def _run(check: Callable[..., None], asked: object, client: Client | None) -> Ve
     return Verdict(check.__name__, PASS, _clause(check))
 
 
+def _until_failure(verdicts: list[Verdict]) -> list[Verdict]:
+    """Return the verdicts, those after the first failure unsaid: without a client they had nothing to look at."""
+    first = next((n for n, verdict in enumerate(verdicts) if verdict.outcome == FAIL), len(verdicts))
+    return verdicts[: first + 1] + [replace(verdict, outcome=SKIPPED) for verdict in verdicts[first + 1 :]]
+
+
 def _skip(check: Callable[..., None]) -> Verdict:
     return Verdict(check.__name__, SKIPPED, _clause(check))
 
 
 def _failure(name: str, clause: str, code: str, said: str) -> Verdict:
-    said = said[:1].upper() + said[1:] if " " in said else said
-    return Verdict(name, FAIL, clause, code, said.rstrip(".") + ".", find_entry(code))
+    entry = find_entry(code)
+    # The detail of a page is written for our log; its cause for the developer.
+    return Verdict(name, FAIL, clause, code, entry.cause if entry and code in PAGES else said, entry)
 
 
 def _clause(check: Callable[..., None]) -> str:

@@ -14,6 +14,7 @@ LONGEST = 32 * 1024
 _TOKEN_PARAMETERS = frozenset(
     {"grant_type", "code", "redirect_uri", "code_verifier", "client_id", "client_secret", "refresh_token", "scope"}
 )
+_OF_TOKENS = frozenset({"grant_type", "client_secret", "code_verifier", "refresh_token"})
 # Values that are no secret and say nothing about a person. Everything else is masked, what we do not know included.
 _SHOWN = frozenset(
     {
@@ -54,7 +55,7 @@ class Pasted:
     def is_token_request(self) -> bool:
         """Whether it was meant for the token endpoint."""
         names = {name for name, _ in self.pairs()}
-        return self.path.endswith("/token") or ("grant_type" in names and "response_type" not in names)
+        return self.path.endswith("/token") or bool("response_type" not in names and names & _OF_TOKENS)
 
     def pairs(self) -> list[tuple[str, str]]:
         """Return every parameter in order."""

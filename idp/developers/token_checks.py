@@ -119,7 +119,7 @@ def check_redirect_uri(asked: TokenRequest, client: Client | None) -> None:
         return
     sent = asked.form.get("redirect_uri")
     if sent is None or not redirect_uris.matches(client.redirect_uris, sent, kind=client.kind):
-        raise InvalidGrant("redirect_uri differs")
+        raise InvalidGrant("redirect_uri is missing or not a registered one.")
 
 
 def check_pkce(asked: TokenRequest, client: Client | None) -> None:
@@ -129,9 +129,9 @@ def check_pkce(asked: TokenRequest, client: Client | None) -> None:
     verifier = asked.form.get("code_verifier")
     if verifier is None:
         if client.must_use_pkce:
-            raise InvalidGrant("code_verifier is missing")
+            raise InvalidGrant("code_verifier is missing.")
     elif not verifier_fits(verifier, create_s256_code_challenge(verifier)):
-        raise InvalidGrant("code_verifier is malformed")
+        raise InvalidGrant("code_verifier is not 43 to 128 unreserved characters.")
 
 
 TOKEN_CHECKS: tuple[Callable[[TokenRequest, Client | None], None], ...] = (

@@ -64,6 +64,7 @@ def metadata() -> dict[str, Any]:
         "request_uri_parameter_supported": False,
         "authorization_response_iss_parameter_supported": True,
         "ui_locales_supported": list(settings.locales),
+        "service_documentation": f"{issuer}/docs/",
         "op_policy_uri": f"{issuer}/help/privacy",
     }
 

@@ -118,8 +118,8 @@ def test_the_discovery_document_leads_here(http: Browser) -> None:
 @pytest.mark.parametrize(
     ("path", "title"),
     [
-        ("/docs/first-sign-in", "site.py"),
-        ("/docs/clients/authlib", "site.py"),
+        ("/docs/first-sign-in", "service.py"),
+        ("/docs/clients/authlib", "service.py"),
         ("/docs/resource-servers", "api.py, with joserfc"),
     ],
 )

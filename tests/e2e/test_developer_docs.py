@@ -1,0 +1,102 @@
+"""The pages for developers in a real browser; an example copied from them, untouched, signs a person in."""
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+import requests
+
+from tests.e2e.conftest import NewVisitor
+from tests.e2e.demonstration import Demonstration, code_in, free_ports
+from tests.e2e.visitor import Visitor
+
+PAGES = (
+    "/docs/",
+    "/docs/first-sign-in",
+    "/docs/clients/authlib",
+    "/docs/clients/openid-client",
+    "/docs/clients/appauth",
+    "/docs/clients/mod-auth-openidc",
+    "/docs/clients/spring-security",
+    "/docs/errors",
+    "/docs/resource-servers",
+    "/docs/explain",
+)
+CODE = "pre[aria-label='{}'] code"
+
+
+def explain(visitor: Visitor, request: str) -> None:
+    visitor.page.goto(f"{visitor.demonstration.addresses.provider}/docs/explain")
+    visitor.page.locator("#request").fill(request)
+    visitor.page.get_by_role("button", name="Explain").click()
+    visitor.page.locator("#result").wait_for()
+
+
+@pytest.mark.parametrize("width", [320, 1280])
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_every_page_can_be_read_by_everybody(
+    new_visitor: NewVisitor, demonstration: Demonstration, scheme: str, width: int
+) -> None:
+    visitor = new_visitor(viewport={"width": width, "height": 900}, color_scheme=scheme)
+
+    for path in PAGES:
+        visitor.page.goto(demonstration.addresses.provider + path)
+        visitor.look(path.strip("/").replace("/", "-"))
+    visitor.page.goto(f"{demonstration.addresses.provider}/docs/first-sign-in?client_id=demo-mobile")
+    visitor.look("filled-in")
+    address = "/authorize?client_id=demo-mobile&response_type=token&redirect_uri=http://127.0.0.1/Callback&login_hint=x"
+    explain(visitor, demonstration.addresses.provider + address)
+    visitor.look("explained")
+    explain(visitor, "curl -u demo-mobile:x -d 'grant_type=authorization_code&code=x' http://localhost/token")
+    visitor.look("explained-token")
+
+
+@contextmanager
+def site(folder: Path, program: str, *, port: int, secret: str) -> Iterator[str]:
+    """Run the Flask example as its page says."""
+    (folder / "service.py").write_text(program)
+    command = [sys.executable, "-P", "-m", "flask", "--app", str(folder / "service.py"), "run", "--port", str(port)]
+    environ = {**os.environ, "CLIENT_SECRET": secret, "NO_PROXY": "localhost,127.0.0.1", "no_proxy": "localhost"}
+    process = subprocess.Popen(command, cwd=folder, env=environ, stderr=subprocess.PIPE, text=True)
+    address = f"http://localhost:{port}"
+    try:
+        with requests.Session() as session:
+            session.trust_env = False
+            deadline = time.monotonic() + 30
+            while True:
+                try:
+                    assert session.get(address, timeout=2).ok
+                    break
+                except requests.ConnectionError:
+                    assert time.monotonic() < deadline
+                    time.sleep(0.1)
+        yield address
+    finally:
+        process.terminate()
+        process.communicate(timeout=15)
+
+
+def test_the_flask_example_signs_a_person_in(visitor: Visitor, demonstration: Demonstration, tmp_path: Path) -> None:
+    (port,) = free_ports(1)
+    client = demonstration.command(
+        "clients", "add", "--name", "Example of the docs", "--scope", "openid profile email",
+        "--redirect-uri", f"http://localhost:{port}/callback",
+    )  # fmt: skip
+    page = visitor.page
+    page.goto(f"{demonstration.addresses.provider}/docs/first-sign-in?client_id={client['client_id']}")
+    program = page.locator(CODE.format("service.py")).inner_text()
+
+    with site(tmp_path, program, port=port, secret=client["client_secret"]) as address:
+        page.goto(f"{address}/login")
+        visitor.identify()
+        visitor.type_code(code_in(visitor.choose_and_send("email")))
+        page.wait_for_url(f"{address}/")
+        said = page.locator("body").inner_text()
+
+    assert "Sign in" not in said
+    assert len(said) > 20

@@ -20,7 +20,7 @@ ERRORS: dict[str, Entry] = {
     "invalid_request": Entry(
         "every endpoint",
         "A parameter is missing, malformed, sent twice, or does not go with another one.",
-        "Read error_description: it names the parameter. Paste the request into “Explain this request”.",
+        "Read error_description: it names the parameter and what is wrong with it.",
         "RFC 6749 §4.1.2.1, §5.2",
     ),
     "invalid_client": Entry(

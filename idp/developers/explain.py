@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from idp.developers.errors import PAGES, Entry, find_entry
+from idp.developers.errors import PAGES, find_entry
 from idp.developers.nearest import Difference, find_difference
 from idp.developers.pasted import Field, Pasted, Unreadable, parse_pasted
 from idp.developers.token_checks import TOKEN_CHECKS, WITHOUT_CLIENT, read_token_request
@@ -19,6 +19,23 @@ from idp.web import PageError
 
 # The marks that our docstrings make for ourselves, such as (AC-92..97, P-30).
 _OWN_MARKS = re.compile(r"\s*\((?:(?:AC|RC|P|R|U)-?\d\w*(?:\.\.\d+)?(?:,\s*)?)+\)")
+
+# What to do about a fault whose code, invalid_request, says little; other checks go by their code's cure.
+CURES = {
+    "check_pkce": "Make a code_verifier for each sign-in and send its S256 hash as code_challenge; "
+    "any current library does both when PKCE is switched on.",
+    "check_prompt": "Send prompt=none alone, or login, consent and select_account as you need them.",
+    "check_response_mode": "Leave response_mode out, or send one of response_modes_supported.",
+    "check_response_type": "Ask for response_type=code.",
+    "check_subject": "Send an id_token_hint of the very person whose sub is demanded, or neither.",
+    "check_code_verifier": "Send the code_verifier whose hash was the code_challenge of this very sign-in.",
+    "check_body": "Send every parameter in the body of the POST, none in the address.",
+    "check_one_method": "Switch off all ways of authenticating the client but the registered one.",
+    "check_registered_method": "Set the method in your library, or have the registration changed.",
+    "check_grant_type": "Send a grant_type that is registered for your client.",
+    "check_ticket": "Hand on the code of the callback, or the newest refresh token.",
+}
+_CURE_OF_THE_REST = "Change the request as the sentence above says."
 
 PASS, FAIL, SKIPPED = "pass", "fail", "skipped"
 
@@ -32,7 +49,8 @@ class Verdict:
     clause: str
     code: str = ""
     said: str = ""
-    entry: Entry | None = None
+    cure: str = ""
+    is_documented: bool = False
 
     @property
     def anchor(self) -> str:
@@ -154,8 +172,10 @@ def _skip(check: Callable[..., None]) -> Verdict:
 
 def _failure(name: str, clause: str, code: str, said: str) -> Verdict:
     entry = find_entry(code)
+    cure = CURES.get(name) or (entry.cure if entry and code != "invalid_request" else _CURE_OF_THE_REST)
     # The detail of a page is written for our log; its cause for the developer.
-    return Verdict(name, FAIL, clause, code, entry.cause if entry and code in PAGES else said, entry)
+    said = entry.cause if entry and code in PAGES else said
+    return Verdict(name, FAIL, clause, code, said, cure, is_documented=entry is not None)
 
 
 def _clause(check: Callable[..., None]) -> str:

@@ -44,7 +44,7 @@ def read_token_request(*, pairs: list[tuple[str, str]], headers: Mapping[str, st
     for name, read in CLIENT_AUTH.items():
         try:
             presented: Any = read(request)
-        except OAuthError:
+        except (OAuthError, ValueError):
             # It is there and cannot be read: `check_one_method` says so.
             continue
         if presented is not None:
@@ -122,7 +122,7 @@ def check_redirect_uri(asked: TokenRequest, client: Client | None) -> None:
         raise InvalidGrant("redirect_uri is missing or not a registered one.")
 
 
-def check_pkce(asked: TokenRequest, client: Client | None) -> None:
+def check_code_verifier(asked: TokenRequest, client: Client | None) -> None:
     """RFC 7636 §4.5: the code_verifier, 43 to 128 characters, whose S256 hash was the code_challenge."""
     if asked.form.get("grant_type") != "authorization_code" or client is None:
         return
@@ -130,7 +130,7 @@ def check_pkce(asked: TokenRequest, client: Client | None) -> None:
     if verifier is None:
         if client.must_use_pkce:
             raise InvalidGrant("code_verifier is missing.")
-    elif not verifier_fits(verifier, create_s256_code_challenge(verifier)):
+    elif not verifier.isascii() or not verifier_fits(verifier, create_s256_code_challenge(verifier)):
         raise InvalidGrant("code_verifier is not 43 to 128 unreserved characters.")
 
 
@@ -144,7 +144,7 @@ TOKEN_CHECKS: tuple[Callable[[TokenRequest, Client | None], None], ...] = (
     check_grant_type,
     check_ticket,
     check_redirect_uri,
-    check_pkce,
+    check_code_verifier,
 )
 # What can be said of a request whose client nobody knows.
 WITHOUT_CLIENT = frozenset({check_sent_once, check_body, check_one_method, check_client})

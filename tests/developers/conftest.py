@@ -57,7 +57,7 @@ def explained(http: Browser, allow: Callable[..., None], add: Callable[..., str 
 
     def send(text: str) -> str:
         form = http.get("/docs/explain").text
-        answer = http.submit(form, "/docs/explain", request=text)
+        answer = http.submit(form, "/docs/explain#result", request=text)
         assert answer.status_code == 200
         return str(answer.text)
 

@@ -161,6 +161,23 @@ def test_what_is_no_request_is_said_so(explained: Explained, paste: str) -> None
     assert 'id="request-error"' in page
 
 
+@pytest.mark.parametrize(
+    "paste",
+    [
+        "curl", "curl ", "curl -u", "curl -d", "curl -H", "curl -d @/etc/passwd https://idp.test/token", "POST",
+        "POST /", "POST /token\n\n", "POST /token\nAuthorization: Basic é\n\ngrant_type=x", "?", "&=&=", "=", "a=%zz", "a=%ff",
+        "client_id=é&response_type=code", "client_id=%C3%A9&response_type=code",
+        "response_type=code&client_id=%ED%A0%80",
+        "grant_type=x&client_id=" + "a" * 9_000, "grant_type=authorization_code&client_id=web&code_verifier=é",
+        "client_id=web&redirect_uri=" + "a" * 3_000, "client_id=web&claims=%7B%22id_token%22%3A1%7D",
+        "client_id=web&id_token_hint=a.b.c", "&".join(f"a{n}=1" for n in range(500)), "http://[/authorize?a=1",
+        "client_id=web&redirect_uri=http%3A%2F%2F%5B&request=x&request_uri=https%3A%2F%2Frp.example.fr%2Fr",
+    ],
+)  # fmt: skip
+def test_whatever_is_pasted_there_is_an_answer(explained: Explained, paste: str) -> None:
+    assert "data-reference" in explained(paste)
+
+
 # -- token requests ------------------------------------------------------------------------------------------------
 
 
@@ -188,8 +205,8 @@ def test_a_good_token_request_passes_and_is_not_promised_more(explained: Explain
         (curl(token_form(grant_type=None)), "check_grant_type", "grant_type is missing"),
         (curl(token_form(code=None)), "check_ticket", "code is missing"),
         (curl(token_form(redirect_uri=CALLBACK + "/")), "check_redirect_uri", "Only the slash at the end differs."),
-        (curl(token_form(code_verifier=None)), "check_pkce", "code_verifier is missing"),
-        (curl(token_form(code_verifier="short")), "check_pkce", "43 to 128"),
+        (curl(token_form(code_verifier=None)), "check_code_verifier", "code_verifier is missing"),
+        (curl(token_form(code_verifier="short")), "check_code_verifier", "43 to 128"),
         (curl(token_form()).replace("/token", "/token?a=b"), "check_body", "belong in the body"),
         (curl(token_form() + "&code=2"), "check_sent_once", "more than once"),
     ],

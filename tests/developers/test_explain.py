@@ -165,7 +165,8 @@ def test_what_is_no_request_is_said_so(explained: Explained, paste: str) -> None
     "paste",
     [
         "curl", "curl ", "curl -u", "curl -d", "curl -H", "curl -d @/etc/passwd https://idp.test/token", "POST",
-        "POST /", "POST /token\n\n", "POST /token\nAuthorization: Basic é\n\ngrant_type=x", "?", "&=&=", "=", "a=%zz", "a=%ff",
+        "POST /", "POST /token\n\n",
+        "POST /token\nAuthorization: Basic é\n\ngrant_type=x", "?", "&=&=", "=", "a=%zz", "a=%ff",
         "client_id=é&response_type=code", "client_id=%C3%A9&response_type=code",
         "response_type=code&client_id=%ED%A0%80",
         "grant_type=x&client_id=" + "a" * 9_000, "grant_type=authorization_code&client_id=web&code_verifier=é",

@@ -160,6 +160,7 @@ class Lifetimes(Section):
     restart: timedelta = timedelta(hours=24)
     resume_password: timedelta = timedelta(minutes=15)
     authorization_code: timedelta = timedelta(seconds=60)
+    pushed_request: timedelta = timedelta(seconds=90)
     access_token: timedelta = timedelta(minutes=10)
     id_token: timedelta = timedelta(minutes=10)
     refresh_idle: timedelta = timedelta(days=30)
@@ -171,6 +172,36 @@ class Lifetimes(Section):
     client_cache: timedelta = timedelta(seconds=10)
     key_cache: timedelta = timedelta(seconds=60)
     known_device: timedelta = timedelta(days=365)
+
+
+class DpopSettings(Section):
+    """Proofs of possession (RFC 9449)."""
+
+    require_nonce: bool = Field(default=False, description="demand a nonce of ours in every proof (RFC 9449 §8)")
+    nonce_lifetime: timedelta = timedelta(minutes=5)
+    proof_age: timedelta = Field(default=timedelta(seconds=60), description="how old or how early a proof may be")
+
+
+class MtlsSettings(Section):
+    """Client certificates (RFC 8705): a proxy ends TLS and hands the certificate on in a header."""
+
+    header: str = Field(default="", description="the header that the proxy writes; empty: no client certificates")
+    form: Literal["pem-escaped", "rfc9440"] = Field(
+        default="pem-escaped", description="nginx `$ssl_client_escaped_cert`, or RFC 9440 `Client-Cert`"
+    )
+    proxies: tuple[str, ...] = Field(
+        default=("127.0.0.1/32", "::1/128"), description="networks whose header is believed"
+    )
+    secret: SecretStr = Field(default=SecretStr(""), description="value of `X-Proxy-Secret`, if the proxy sends one")
+    authorities: Path | None = Field(default=None, description="PEM file: who may issue certificates (tls_client_auth)")
+    issuer: str = Field(default="", description="base URL of the endpoints that ask for a certificate (RFC 8705 §5)")
+
+
+class CertificationSettings(Section):
+    """What only the certification of the provider needs; off everywhere else."""
+
+    hybrid_and_implicit: bool = Field(default=False, description="offer the response types other than `code`")
+    remote_request_uri: bool = Field(default=False, description="fetch registered `request_uri` values (OIDC §6.2)")
 
 
 class DeveloperSettings(Section):
@@ -196,6 +227,9 @@ class Settings(Section):
     code: CodeSettings = CodeSettings()
     throttle: ThrottleSettings = ThrottleSettings()
     lifetimes: Lifetimes = Lifetimes()
+    dpop: DpopSettings = DpopSettings()
+    mtls: MtlsSettings = MtlsSettings()
+    certification: CertificationSettings = CertificationSettings()
     developers: DeveloperSettings = DeveloperSettings()
     secrets: Secrets
     rsa_key_bits: int = Field(default=3072, ge=2048, le=4096, multiple_of=1024)

@@ -1,15 +1,16 @@
 """The relying parties: what is registered of each, found from memory on the hot paths."""
 
 import threading
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import JSON, ForeignKey, String, select
+from sqlalchemy import JSON, ForeignKey, LargeBinary, String, select
 from sqlalchemy.orm import Mapped, mapped_column
 
 from idp import clock, crypto
 from idp.db import Base, Moment, db
+from idp.oidc.profiles import PROFILES, Profile
 from idp.settings import settings
 
 
@@ -34,8 +35,13 @@ class ClientSecret(Base):
     id: Mapped[int] = mapped_column(primary_key=True)
     client_id: Mapped[str] = mapped_column(ForeignKey("clients.client_id", ondelete="CASCADE"), index=True)
     fingerprint: Mapped[str] = mapped_column(String(64))
+    # Only for client_secret_jwt, whose HMAC needs the secret itself.
+    sealed: Mapped[bytes | None] = mapped_column(LargeBinary, default=None)
     created_at: Mapped[datetime] = mapped_column(Moment)
     expires_at: Mapped[datetime | None] = mapped_column(Moment, default=None)
+
+
+SECRET_CONTEXT = "client_secret:sealed"  # noqa: S105 - a context's name
 
 
 @dataclass(frozen=True)
@@ -44,6 +50,7 @@ class Secret:
 
     fingerprint: str
     expires_at: datetime | None
+    sealed: bytes | None = None
 
 
 @dataclass(frozen=True)
@@ -69,9 +76,48 @@ class Client:
     default_max_age: int | None = None
     default_acr_values: tuple[str, ...] = ()
     client_uri: str | None = None
+    logo_uri: str | None = None
     policy_uri: str | None = None
     tos_uri: str | None = None
+    initiate_login_uri: str | None = None
     names: dict[str, str] = field(default_factory=dict)
+    # Its keys (RFC 7517), or where they are fetched.
+    jwks: dict[str, Any] | None = None
+    jwks_uri: str | None = None
+    token_endpoint_auth_signing_alg: str | None = None
+    # RFC 8705 §2.1.2: exactly one of these names the certificate of `tls_client_auth`.
+    tls_client_auth_subject_dn: str | None = None
+    tls_client_auth_san_dns: str | None = None
+    tls_client_auth_san_uri: str | None = None
+    tls_client_auth_san_ip: str | None = None
+    tls_client_auth_san_email: str | None = None
+    tls_client_certificate_bound_access_tokens: bool = False
+    dpop_bound_access_tokens: bool = False
+    require_pushed_authorization_requests: bool = False
+    require_signed_request_object: bool = False
+    request_object_signing_alg: str | None = None
+    request_uris: tuple[str, ...] = ()
+    authorization_signed_response_alg: str = "RS256"
+    userinfo_signed_response_alg: str | None = None
+    userinfo_encrypted_response_alg: str | None = None
+    userinfo_encrypted_response_enc: str | None = None
+    id_token_encrypted_response_alg: str | None = None
+    id_token_encrypted_response_enc: str | None = None
+    introspection_signed_response_alg: str | None = None
+    access_token_format: str = "opaque"  # noqa: S105 - a format's name
+    # RFC 8707: what it may ask tokens for, and what it is itself, as a resource server.
+    resources: tuple[str, ...] = ()
+    serves_resources: tuple[str, ...] = ()
+    authorization_details_types: tuple[str, ...] = ()
+    # Scopes of the client's own (client credentials), and the clients whose tokens it may exchange (RFC 8693).
+    machine_scopes: frozenset[str] = frozenset()
+    exchanges_tokens_of: tuple[str, ...] = ()
+    backchannel_logout_uri: str | None = None
+    backchannel_logout_session_required: bool = True
+    frontchannel_logout_uri: str | None = None
+    frontchannel_logout_session_required: bool = True
+    # What dynamic registration echoes and nothing here decides on (contacts, software_id, application_type …).
+    registered: dict[str, Any] = field(default_factory=dict)
     secrets: tuple[Secret, ...] = ()
     is_suspended: bool = False
 
@@ -83,22 +129,45 @@ class Client:
     @property
     def must_use_pkce(self) -> bool:
         """Whether a request without PKCE is refused (R14)."""
-        return self.is_public or self.require_pkce or self.security_profile != "oidc"
+        return self.is_public or self.require_pkce or self.profile.pkce
+
+    @property
+    def profile(self) -> Profile:
+        """What its security profile demands."""
+        return PROFILES[self.security_profile]
+
+    @property
+    def must_push(self) -> bool:
+        """Whether its authorization requests come by PAR only (RFC 9126 §6)."""
+        return self.require_pushed_authorization_requests or self.profile.pushed
+
+    @property
+    def must_bind(self) -> bool:
+        """Whether its access tokens are always bound to a key."""
+        return self.profile.bound_tokens or self.dpop_bound_access_tokens or self.binds_to_certificate
+
+    @property
+    def binds_to_certificate(self) -> bool:
+        """Whether its access tokens carry the thumbprint of its TLS certificate (RFC 8705 §3)."""
+        return self.tls_client_certificate_bound_access_tokens
 
     def name_in(self, locale: str) -> str:
         """Return the name that visitors read in a language."""
         return self.names.get(locale, self.name)
 
+    def living_secrets(self, now: datetime) -> list[Secret]:
+        """Return the secrets that may be used at ``now``."""
+        return [one for one in self.secrets if one.expires_at is None or now < one.expires_at]
+
     def has_secret(self, secret: str, now: datetime) -> bool:
         """Tell in constant time whether ``secret`` is one of the living ones."""
         theirs = crypto.fingerprint(secret)
-        living = [one for one in self.secrets if one.expires_at is None or now < one.expires_at]
         # Every one is compared: which of them matched is nobody's business.
-        return sum(crypto.same(one.fingerprint, theirs) for one in living) > 0
+        return sum(crypto.same(one.fingerprint, theirs) for one in self.living_secrets(now)) > 0
 
 
-_FROZEN = {"grant_types", "response_types", "response_modes", "scopes"}
-_TUPLES = {"redirect_uris", "post_logout_redirect_uris", "default_acr_values"}
+_FROZEN = {one.name for one in fields(Client) if str(one.type).startswith("frozenset")}
+_TUPLES = {one.name for one in fields(Client) if str(one.type).startswith("tuple")}
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,7 +252,9 @@ def describe_client(client: Client) -> dict[str, Any]:
 
 
 def _from_row(row: ClientRow) -> Client:
-    query = select(ClientSecret.fingerprint, ClientSecret.expires_at).where(ClientSecret.client_id == row.client_id)
+    query = select(ClientSecret.fingerprint, ClientSecret.expires_at, ClientSecret.sealed).where(
+        ClientSecret.client_id == row.client_id
+    )
     values: dict[str, Any] = {}
     for name, value in row.client_metadata.items():
         values[name] = frozenset(value) if name in _FROZEN else tuple(value) if name in _TUPLES else value

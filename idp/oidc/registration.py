@@ -11,8 +11,13 @@ from sqlalchemy.exc import IntegrityError
 from idp import audit, crypto, entropy
 from idp.db import db
 from idp.oidc.claims import SCOPES
-from idp.oidc.clients import Client, ClientRow, ClientSecret, forget_cached_clients, read_client
+from idp.oidc.clients import SECRET_CONTEXT, Client, ClientRow, ClientSecret, forget_cached_clients, read_client
+from idp.oidc.jose.foreign import BadKeys, read_public_keys
+from idp.oidc.jose.own import ALGORITHMS
+from idp.oidc.jose.sealing import CONTENT_ALGORITHMS, KEY_ALGORITHMS
+from idp.oidc.profiles import ASYMMETRIC, PROFILES
 from idp.oidc.redirect_uris import fault_of
+from idp.oidc.response_types import response_types
 from idp.settings import settings
 
 _CLIENT_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._~-]{1,79}")
@@ -25,9 +30,62 @@ KINDS: dict[str, dict[str, Any]] = {
     "mobile": {"token_endpoint_auth_method": "none", "security_profile": "native"},
     "machine": {"token_endpoint_auth_method": "client_secret_basic", "security_profile": "oidc"},
 }
-_GRANTS = ("authorization_code", "refresh_token")
-_AUTH_METHODS = ("client_secret_basic", "client_secret_post", "none")
-_ALGORITHMS = ("RS256", "ES256")
+GRANT_TYPES = (
+    "authorization_code",
+    "refresh_token",
+    "client_credentials",
+    "urn:ietf:params:oauth:grant-type:device_code",
+    "urn:ietf:params:oauth:grant-type:token-exchange",
+)
+AUTH_METHODS = (
+    "client_secret_basic",
+    "client_secret_post",
+    "client_secret_jwt",
+    "private_key_jwt",
+    "tls_client_auth",
+    "self_signed_tls_client_auth",
+    "none",
+)
+_WEB_PAGES = (
+    "client_uri", "logo_uri", "policy_uri", "tos_uri", "jwks_uri", "initiate_login_uri", "backchannel_logout_uri",
+    "frontchannel_logout_uri",
+)  # fmt: skip
+# Methods for which we hold nothing secret.
+SECRETLESS = frozenset({"private_key_jwt", "tls_client_auth", "self_signed_tls_client_auth", "none"})
+_CERTIFICATE_NAMES = tuple(
+    f"tls_client_auth_{part}" for part in ("subject_dn", "san_dns", "san_uri", "san_ip", "san_email")
+)
+_OUR_ALGORITHMS = (None, *ALGORITHMS)
+_PUBLIC_RESPONSE_TYPES = ("code",)
+# Fields whose value is one of a few.
+_CHOICES: tuple[tuple[str, tuple[Any, ...]], ...] = (
+    ("kind", tuple(KINDS)),
+    ("security_profile", tuple(PROFILES)),
+    ("token_endpoint_auth_method", AUTH_METHODS),
+    ("id_token_signed_response_alg", ALGORITHMS),
+    ("subject_type", ("pairwise", "public")),
+    ("authorization_signed_response_alg", _OUR_ALGORITHMS),
+    ("userinfo_signed_response_alg", _OUR_ALGORITHMS),
+    ("introspection_signed_response_alg", _OUR_ALGORITHMS),
+    ("request_object_signing_alg", (None, *ASYMMETRIC)),
+    ("token_endpoint_auth_signing_alg", (None, *ASYMMETRIC, "HS256")),
+    ("userinfo_encrypted_response_alg", (None, *KEY_ALGORITHMS)),
+    ("userinfo_encrypted_response_enc", (None, *CONTENT_ALGORITHMS)),
+    ("id_token_encrypted_response_alg", (None, *KEY_ALGORITHMS)),
+    ("id_token_encrypted_response_enc", (None, *CONTENT_ALGORITHMS)),
+    ("access_token_format", ("opaque", "jwt")),
+)
+_LISTED = ("resources", "serves_resources", "authorization_details_types", "exchanges_tokens_of", "request_uris")
+# Taken over from whoever registers as they are; `check_client_metadata` judges them.
+_CARRIED = (
+    "require_pkce", "client_uri", "logo_uri", "policy_uri", "tos_uri", "names", "sector_identifier", "security_profile",
+    "jwks", "jwks_uri", "initiate_login_uri", "default_max_age", "default_acr_values", "response_types",
+    "response_modes", "machine_scopes", "registered", "tls_client_certificate_bound_access_tokens",
+    "dpop_bound_access_tokens", "require_pushed_authorization_requests", "require_signed_request_object",
+    "backchannel_logout_uri", "backchannel_logout_session_required", "frontchannel_logout_uri",
+    "frontchannel_logout_session_required", *_CERTIFICATE_NAMES, *_LISTED,
+    *(name for name, _ in _CHOICES[5:]),
+)  # fmt: skip
 
 
 class MetadataFault(Exception):
@@ -50,41 +108,53 @@ def metadata_from_form(asked: Mapping[str, Any]) -> dict[str, Any]:
         "redirect_uris": list(asked.get("redirect_uris") or ()),
         "post_logout_redirect_uris": list(asked.get("post_logout_redirect_uris") or ()),
         "scopes": scopes,
-        "grant_types": ["authorization_code", *(["refresh_token"] if "offline_access" in scopes else [])],
+        "grant_types": sorted(asked.get("grant_types") or _usual_grants(kind, scopes)),
         "id_token_signed_response_alg": asked.get("id_token_alg") or "RS256",
         "subject_type": asked.get("subject_type") or "pairwise",
         "first_party": not asked.get("third_party"),
     }
     if asked.get("auth_method"):
         metadata["token_endpoint_auth_method"] = asked["auth_method"]
-    for name in ("require_pkce", "client_uri", "policy_uri", "tos_uri", "names", "sector_identifier"):
+    for name in _CARRIED:
         if asked.get(name) is not None:
-            metadata[name] = asked[name]
+            value = asked[name]
+            metadata[name] = list(value) if isinstance(value, tuple | set | frozenset) else value
     return metadata
+
+
+def _usual_grants(kind: str, scopes: list[str]) -> list[str]:
+    if kind == "machine":
+        return ["client_credentials"]
+    return ["authorization_code", *(["refresh_token"] if "offline_access" in scopes else [])]
 
 
 def check_client_metadata(metadata: Mapping[str, Any]) -> None:
     """Raise `MetadataFault` with everything that is wrong."""
     kind, name = metadata.get("kind"), str(metadata.get("name") or "")
-    choices = (
-        ("kind", kind, tuple(KINDS)),
-        ("token_endpoint_auth_method", metadata.get("token_endpoint_auth_method"), _AUTH_METHODS),
-        ("id_token_signed_response_alg", metadata.get("id_token_signed_response_alg"), _ALGORITHMS),
-        ("subject_type", metadata.get("subject_type"), ("pairwise", "public")),
-    )
     faults = [
-        f"{field}: {value!r} is none of {', '.join(allowed)}"
-        for field, value, allowed in choices
-        if value not in allowed
+        f"{field}: {metadata[field]!r} is none of {', '.join(str(one) for one in allowed if one)}"
+        for field, allowed in _CHOICES
+        if field in metadata and metadata[field] not in allowed
     ]
+    for field in ("kind", "token_endpoint_auth_method", "id_token_signed_response_alg", "subject_type"):
+        if field not in metadata:
+            faults.append(f"{field}: missing")
     if not _CLIENT_ID.fullmatch(str(metadata.get("client_id") or "")):
         faults.append("client_id: 2 to 80 letters, digits and . _ ~ -")
     if not 1 <= len(name.strip()) <= 80 or not name.isprintable():
         faults.append("name: 1 to 80 printable characters")
     faults += [f"scope: {scope!r} is not offered" for scope in sorted(set(metadata.get("scopes", ())) - set(SCOPES))]
     faults += [
-        f"grant_types: {grant!r} is not offered" for grant in metadata.get("grant_types", ()) if grant not in _GRANTS
+        f"grant_types: {grant!r} is not offered"
+        for grant in metadata.get("grant_types", ())
+        if grant not in GRANT_TYPES
     ]
+    faults += [
+        f"{field}: must be a list of texts"
+        for field in _LISTED
+        if field in metadata and not all(isinstance(one, str) and 0 < len(one) <= 2000 for one in metadata[field])
+    ]
+    faults += _response_type_faults(metadata) + _key_faults(metadata) + _profile_faults(metadata)
     faults += _uri_faults(metadata, str(kind))
     if faults:
         raise MetadataFault(faults)
@@ -96,14 +166,15 @@ def add_client(metadata: Mapping[str, Any], *, now: datetime) -> tuple[Client, s
     kept = {name: value for name, value in metadata.items() if name != "client_id"}
     kept.setdefault("sector_identifier", _sector_of(kept))
     client_id = str(metadata["client_id"])
-    secret = None if metadata["token_endpoint_auth_method"] == "none" else entropy.token()  # noqa: S105 - a name
+    secret = None if metadata["token_endpoint_auth_method"] in SECRETLESS else entropy.token()
     try:
         with db.session.begin_nested():
             db.session.add(ClientRow(client_id=client_id, client_metadata=kept, created_at=now, updated_at=now))
     except IntegrityError:
         raise MetadataFault([f"client_id: {client_id!r} is taken"]) from None
     if secret is not None:
-        keep_secret(client_id, secret, now)
+        is_hmac = metadata["token_endpoint_auth_method"] == "client_secret_jwt"  # noqa: S105 - a method's name
+        keep_secret(client_id, secret, now, readable=is_hmac)
     audit.record("client-added", client_id=client_id, kind=str(metadata["kind"]))
     forget_cached_clients()
     client = read_client(client_id)
@@ -112,13 +183,76 @@ def add_client(metadata: Mapping[str, Any], *, now: datetime) -> tuple[Client, s
     return client, secret
 
 
-def keep_secret(client_id: str, secret: str, now: datetime, *, expires_at: datetime | None = None) -> None:
-    """Let ``secret`` prove the client; the caller commits."""
+def keep_secret(
+    client_id: str, secret: str, now: datetime, *, expires_at: datetime | None = None, readable: bool = False
+) -> None:
+    """Let ``secret`` prove the client; ``readable`` for `client_secret_jwt`, sealed at rest. The caller commits."""
     db.session.add(
-        ClientSecret(client_id=client_id, fingerprint=crypto.fingerprint(secret), created_at=now, expires_at=expires_at)
+        ClientSecret(
+            client_id=client_id,
+            fingerprint=crypto.fingerprint(secret),
+            sealed=crypto.seal(secret, context=SECRET_CONTEXT) if readable else None,
+            created_at=now,
+            expires_at=expires_at,
+        )
     )
     db.session.flush()
     forget_cached_clients()
+
+
+def _response_type_faults(metadata: Mapping[str, Any]) -> list[str]:
+    asked = metadata.get("response_types", _PUBLIC_RESPONSE_TYPES)
+    return [f"response_types: {one!r} is not offered" for one in asked if one not in response_types()]
+
+
+def _key_faults(metadata: Mapping[str, Any]) -> list[str]:
+    """A method that needs keys needs a place where they are; and only public keys belong in a registration."""
+    method = metadata.get("token_endpoint_auth_method")
+    faults = []
+    if metadata.get("jwks") is not None and metadata.get("jwks_uri") is not None:
+        faults.append("jwks: not together with jwks_uri (RFC 7591 2)")
+    if metadata.get("jwks") is not None:
+        try:
+            read_public_keys(metadata["jwks"])
+        except BadKeys as fault:
+            faults.append(f"jwks: {fault}")
+    needs_keys = method in {"private_key_jwt", "self_signed_tls_client_auth"} or any(
+        metadata.get(name) for name in ("request_object_signing_alg", "userinfo_encrypted_response_alg")
+    )
+    if needs_keys and metadata.get("jwks") is None and metadata.get("jwks_uri") is None:
+        faults.append("jwks: needed, or jwks_uri")
+    named = [name for name in _CERTIFICATE_NAMES if metadata.get(name)]
+    if method == "tls_client_auth" and len(named) != 1:
+        faults.append("tls_client_auth: exactly one subject of the certificate must be named (RFC 8705 2.1.2)")
+    if method == "client_secret_jwt" and metadata.get("token_endpoint_auth_signing_alg") not in {None, "HS256"}:
+        faults.append("token_endpoint_auth_signing_alg: client_secret_jwt signs with HS256")
+    return faults
+
+
+def _profile_faults(metadata: Mapping[str, Any]) -> list[str]:
+    """What the client's security profile demands (FAPI 2.0 §5.3.2, §5.4)."""
+    profile = PROFILES.get(str(metadata.get("security_profile", "oidc")))
+    if profile is None:
+        return []
+    faults = []
+    method = metadata.get("token_endpoint_auth_method")
+    if profile.client_auth and method not in profile.client_auth:
+        faults.append(f"token_endpoint_auth_method: {profile.name} allows {', '.join(sorted(profile.client_auth))}")
+    signing = (
+        "id_token_signed_response_alg", "authorization_signed_response_alg", "userinfo_signed_response_alg",
+        "introspection_signed_response_alg", "request_object_signing_alg", "token_endpoint_auth_signing_alg",
+    )  # fmt: skip
+    faults += [
+        f"{field}: {profile.name} allows {', '.join(profile.algorithms)}"
+        for field in signing
+        if metadata.get(field) not in {None, "HS256", *profile.algorithms}
+    ]
+    binds = metadata.get("dpop_bound_access_tokens") or metadata.get("tls_client_certificate_bound_access_tokens")
+    if profile.bound_tokens and not binds:
+        faults.append(f"dpop_bound_access_tokens: {profile.name} binds tokens, by DPoP or by certificate")
+    if profile.pkce and metadata.get("require_pkce") is False:
+        faults.append(f"require_pkce: {profile.name} demands PKCE")
+    return faults
 
 
 def _uri_faults(metadata: Mapping[str, Any], kind: str) -> list[str]:
@@ -134,9 +268,9 @@ def _uri_faults(metadata: Mapping[str, Any], kind: str) -> list[str]:
             fault = fault_of(uri, kind=kind, is_production=production)
             if fault:
                 faults.append(f"{field}: {uri!r} {fault}")
-    if not metadata.get("redirect_uris") and kind != "machine":
+    if not metadata.get("redirect_uris") and "authorization_code" in metadata.get("grant_types", ()):
         faults.append("redirect_uris: at least one")
-    for field in ("client_uri", "policy_uri", "tos_uri"):
+    for field in _WEB_PAGES:
         uri = metadata.get(field)
         if uri is not None and urlsplit(uri).scheme not in ({"https"} if production else {"https", "http"}):
             faults.append(f"{field}: {uri!r} must be https")

@@ -12,7 +12,7 @@ from flask import Flask
 from joserfc import jws, jwt
 from joserfc.jwk import KeySet, OctKey
 
-from idp.oidc import jose
+from idp.oidc.jose import own as jose
 from idp.oidc.keys import KeyRing, describe_keys, ensure_signing_keys, key_ring
 from tests.conftest import ISSUER, Clock
 

@@ -1,7 +1,6 @@
 """How a client proves itself: by the one method that it registered, once per request, in constant time."""
 
 import base64
-import binascii
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from urllib.parse import unquote_plus
@@ -61,7 +60,8 @@ def _basic(request: ProtocolRequest) -> Presented | None:
         return None
     try:
         decoded = base64.b64decode(credentials.strip(), validate=True).decode("utf-8")
-    except (binascii.Error, UnicodeDecodeError) as fault:
+    except ValueError as fault:
+        # Neither base64 nor UTF-8, or letters outside ASCII in the header itself.
         raise InvalidClient("The Authorization header is malformed.") from fault
     client_id, colon, secret = decoded.partition(":")
     if not colon:

@@ -23,7 +23,7 @@ from idp.signin.forms import FieldError, error, one_field
 from idp.signin.interaction import update_interaction
 from idp.signin.journey import Facts, lane_of
 from idp.signin.walk import enter, onward, prove
-from idp.web import check_csrf, page
+from idp.web import PageError, check_csrf, page
 
 PURPOSE = "signin"
 
@@ -88,8 +88,12 @@ def submit_code(interaction_id: str) -> Response:
     )  # fmt: skip
     if verdict.outcome == "ok":
         return onward(prove(facts.interaction, METHODS[challenge.channel].proof, now))
-    if verdict.outcome in {"paused", "used", "busy"}:
-        # Not used yet when this page was due: the same form was sent twice. Lead where the other one led.
+    if verdict.outcome == "used":
+        # Not used when this page was due: the same form was sent twice, and the other one is signing in under a new
+        # session. What `enter` says of that is said at once: a moment earlier it would still offer to send a code.
+        restart_url = f"/signin/{facts.interaction.id}/restart"
+        raise PageError("other_browser", 403, "code used by a rival request", restart_url=restart_url)
+    if verdict.outcome in {"paused", "busy"}:
         return redirect(f"/signin/{facts.interaction.id}/", 303)
     return _code_form(facts, _what_is_wrong(verdict), 422)
 

@@ -72,6 +72,7 @@ def test_no_authentication_at_all_is_refused_p_14(http: Browser, app: Flask) -> 
     [
         "Basic",
         "Basic !!!",
+        "Basic é",
         "Basic " + base64.b64encode(b"nocolon").decode(),
         "Basic " + base64.b64encode(b"\xff:\xff").decode(),
     ],

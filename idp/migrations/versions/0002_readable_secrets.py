@@ -1,0 +1,21 @@
+"""Client secrets may be kept sealed, for client_secret_jwt.
+
+Revision ID: 0002
+Revises: 0001
+"""
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0002"
+down_revision = "0001"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    op.add_column("client_secrets", sa.Column("sealed", sa.LargeBinary(), nullable=True))
+
+
+def downgrade() -> None:
+    op.drop_column("client_secrets", "sealed")

@@ -6,13 +6,16 @@ from datetime import datetime
 from urllib.parse import unquote_plus
 
 from idp import audit, clock, ratelimit
+from idp.oidc.assertions import HMAC, assertion_proves, read_assertion
 from idp.oidc.clients import Client, find_client
 from idp.oidc.errors import InvalidClient, InvalidRequest
 from idp.oidc.protocol import ProtocolRequest
 from idp.ratelimit import Window
 from idp.settings import settings
 
-# What a request presents: the client id, and the secret if there is one.
+_BY_ASSERTION = frozenset({"client_secret_jwt", "private_key_jwt"})
+_PROOFS = frozenset({"client_secret", "client_assertion", "client_assertion_type"})
+# What a request presents: the client id, and the secret or assertion if there is one.
 Presented = tuple[str, str | None]
 
 
@@ -28,26 +31,32 @@ def authenticate_client(request: ProtocolRequest) -> Client:
     method, (client_id, secret) = used[0]
     now = clock.now()
     client = find_client(client_id)
-    if not _is_proved(client, method, secret, request.address, now) or client is None:
+    if not _is_proved(client, method, secret, request, now) or client is None:
         audit.record("client-authentication", outcome="refused", client_id=client.client_id if client else None)
         raise InvalidClient("Client authentication failed.", detail=f"method {method}")
     return client
 
 
-def _is_proved(client: Client | None, method: str, secret: str | None, address: str, now: datetime) -> bool:
+def _is_proved(client: Client | None, method: str, secret: str | None, request: ProtocolRequest, now: datetime) -> bool:
     # Counted per client and address: wrong secrets from afar do not lock the client's own network out (AC-129).
-    key = f"{client.client_id if client else '-'}:{address}"
+    key = f"{client.client_id if client else '-'}:{request.address}"
     if ratelimit.peek("client-auth", key, windows=_windows(), now=now).retry_at is not None:
         return False
     proved = (
         client is not None
         and not client.is_suspended
         and client.token_endpoint_auth_method == method
-        and (secret is None or client.has_secret(secret, now))
+        and (secret is None or _proves(client, secret, request.path, now))
     )
     if not proved:
         ratelimit.spend("client-auth", key, windows=_windows(), now=now)
     return proved
+
+
+def _proves(client: Client, secret: str, path: str, now: datetime) -> bool:
+    if client.token_endpoint_auth_method in _BY_ASSERTION:
+        return assertion_proves(client, secret, path=path, now=now)
+    return client.has_secret(secret, now)
 
 
 def _windows() -> tuple[Window, ...]:
@@ -83,14 +92,26 @@ def _post(request: ProtocolRequest) -> Presented | None:
     return client_id, secret
 
 
+def _secret_jwt(request: ProtocolRequest) -> Presented | None:
+    found = read_assertion(request)
+    return found[:2] if found is not None and found[2] == HMAC else None
+
+
+def _private_key_jwt(request: ProtocolRequest) -> Presented | None:
+    found = read_assertion(request)
+    return found[:2] if found is not None and found[2] != HMAC else None
+
+
 def _none(request: ProtocolRequest) -> Presented | None:
     client_id = request.form.get("client_id")
-    has_other = "client_secret" in request.form or "authorization" in request.headers
+    has_other = not request.form.keys().isdisjoint(_PROOFS) or "authorization" in request.headers
     return None if client_id is None or has_other else (client_id, None)
 
 
 CLIENT_AUTH: Mapping[str, Callable[[ProtocolRequest], Presented | None]] = {
     "client_secret_basic": _basic,
     "client_secret_post": _post,
+    "client_secret_jwt": _secret_jwt,
+    "private_key_jwt": _private_key_jwt,
     "none": _none,
 }

@@ -5,12 +5,14 @@ import json
 from typing import Any
 
 from idp.mfa.levels import ACR_VALUES
+from idp.oidc.assertions import HMAC
 from idp.oidc.claims import SCOPES, USER_CLAIMS
 from idp.oidc.client_auth import CLIENT_AUTH
 from idp.oidc.grants import GRANTS
 from idp.oidc.jose.own import ALGORITHMS
 from idp.oidc.keys import key_ring
 from idp.oidc.pkce import METHODS as PKCE_METHODS
+from idp.oidc.profiles import ASYMMETRIC
 from idp.oidc.protocol import ProtocolRequest, ProtocolResponse
 from idp.oidc.response_modes import RESPONSE_MODES
 from idp.settings import settings
@@ -35,6 +37,7 @@ def jwks(request: ProtocolRequest) -> ProtocolResponse:
 def metadata() -> dict[str, Any]:
     """Return the provider's metadata; only registered names."""
     issuer = settings.issuer
+    assertion_algorithms = [HMAC, *ASYMMETRIC]
     secret_methods = [method for method in CLIENT_AUTH if method != "none"]
     return {
         "issuer": issuer,
@@ -53,8 +56,11 @@ def metadata() -> dict[str, Any]:
         "subject_types_supported": ["pairwise", "public"],
         "id_token_signing_alg_values_supported": list(ALGORITHMS),
         "token_endpoint_auth_methods_supported": list(CLIENT_AUTH),
+        "token_endpoint_auth_signing_alg_values_supported": assertion_algorithms,
         "revocation_endpoint_auth_methods_supported": list(CLIENT_AUTH),
+        "revocation_endpoint_auth_signing_alg_values_supported": assertion_algorithms,
         "introspection_endpoint_auth_methods_supported": secret_methods,
+        "introspection_endpoint_auth_signing_alg_values_supported": assertion_algorithms,
         "code_challenge_methods_supported": list(PKCE_METHODS),
         "prompt_values_supported": list(PROMPTS),
         "claim_types_supported": ["normal"],

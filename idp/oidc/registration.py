@@ -30,22 +30,8 @@ KINDS: dict[str, dict[str, Any]] = {
     "mobile": {"token_endpoint_auth_method": "none", "security_profile": "native"},
     "machine": {"token_endpoint_auth_method": "client_secret_basic", "security_profile": "oidc"},
 }
-GRANT_TYPES = (
-    "authorization_code",
-    "refresh_token",
-    "client_credentials",
-    "urn:ietf:params:oauth:grant-type:device_code",
-    "urn:ietf:params:oauth:grant-type:token-exchange",
-)
-AUTH_METHODS = (
-    "client_secret_basic",
-    "client_secret_post",
-    "client_secret_jwt",
-    "private_key_jwt",
-    "tls_client_auth",
-    "self_signed_tls_client_auth",
-    "none",
-)
+GRANT_TYPES = ("authorization_code", "refresh_token", "client_credentials")
+AUTH_METHODS = ("client_secret_basic", "client_secret_post", "client_secret_jwt", "private_key_jwt", "none")
 _WEB_PAGES = (
     "client_uri", "logo_uri", "policy_uri", "tos_uri", "jwks_uri", "initiate_login_uri", "backchannel_logout_uri",
     "frontchannel_logout_uri",
@@ -73,7 +59,7 @@ _CHOICES: tuple[tuple[str, tuple[Any, ...]], ...] = (
     ("userinfo_encrypted_response_enc", (None, *CONTENT_ALGORITHMS)),
     ("id_token_encrypted_response_alg", (None, *KEY_ALGORITHMS)),
     ("id_token_encrypted_response_enc", (None, *CONTENT_ALGORITHMS)),
-    ("access_token_format", ("opaque", "jwt")),
+    ("access_token_format", ("opaque",)),
 )
 _LISTED = ("resources", "serves_resources", "authorization_details_types", "exchanges_tokens_of", "request_uris")
 # Taken over from whoever registers as they are; `check_client_metadata` judges them.
@@ -85,6 +71,17 @@ _CARRIED = (
     "backchannel_logout_uri", "backchannel_logout_session_required", "frontchannel_logout_uri",
     "frontchannel_logout_session_required", *_CERTIFICATE_NAMES, *_LISTED,
     *(name for name, _ in _CHOICES[5:]),
+)  # fmt: skip
+
+# Described already, not served yet: a client that relied on one of these would be less safe than it believes.
+_NOT_SERVED = (
+    "jwks_uri", "tls_client_certificate_bound_access_tokens", "dpop_bound_access_tokens",
+    "require_pushed_authorization_requests", "require_signed_request_object", "request_object_signing_alg",
+    "request_uris", "authorization_signed_response_alg", "userinfo_signed_response_alg",
+    "introspection_signed_response_alg", "userinfo_encrypted_response_alg", "userinfo_encrypted_response_enc",
+    "id_token_encrypted_response_alg", "id_token_encrypted_response_enc", "resources", "serves_resources",
+    "authorization_details_types", "machine_scopes", "exchanges_tokens_of", "backchannel_logout_uri",
+    "frontchannel_logout_uri", "initiate_login_uri",
 )  # fmt: skip
 
 
@@ -154,6 +151,7 @@ def check_client_metadata(metadata: Mapping[str, Any]) -> None:
         for field in _LISTED
         if field in metadata and not all(isinstance(one, str) and 0 < len(one) <= 2000 for one in metadata[field])
     ]
+    faults += [f"{field}: not served yet" for field in _NOT_SERVED if metadata.get(field)]
     faults += _response_type_faults(metadata) + _key_faults(metadata) + _profile_faults(metadata)
     faults += _uri_faults(metadata, str(kind))
     if faults:

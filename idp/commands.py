@@ -4,7 +4,7 @@ import json
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, TextIO
 
 import click
 from flask_migrate import upgrade
@@ -220,14 +220,20 @@ def client_group() -> None:
 @click.option("--post-logout-redirect-uri", "post_logout_redirect_uris", multiple=True)
 @click.option("--scope", default="openid profile email", show_default=True)
 @click.option("--auth-method", help="token_endpoint_auth_method; by kind when absent.")
+@click.option("--jwks", type=click.File(), help="File with the client's public keys, for private_key_jwt.")
 @click.option("--id-token-alg", default="RS256", show_default=True)
 @click.option("--subject-type", type=click.Choice(["pairwise", "public"]), default="pairwise", show_default=True)
 @click.option("--pkce-optional", is_flag=True, help="Accept requests without PKCE from a client with a secret.")
 @click.option("--third-party", is_flag=True, help="Ask visitors before the first sign-in.")
 @as_json
-def clients_add(as_json: bool, pkce_optional: bool, **asked: Any) -> None:
+def clients_add(as_json: bool, pkce_optional: bool, jwks: TextIO | None, **asked: Any) -> None:
     """Register a client; its secret is printed once and kept nowhere."""
     asked["require_pkce"] = not pkce_optional
+    if jwks is not None:
+        try:
+            asked["jwks"] = json.load(jwks)
+        except ValueError as fault:
+            raise click.ClickException(f"{jwks.name} is not JSON: {fault}") from None
     with _application():
         try:
             client, secret = registration.add_client(registration.metadata_from_form(asked), now=clock.now())

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 import structlog
 from click.testing import CliRunner, Result
+from joserfc.jwk import ECKey
 
 from idp.commands import cli
 from tests.conftest import ALICE_EMAIL, ALICE_MOBILE, ALICE_NIR, ALICE_PASSWORD, example_key
@@ -182,3 +183,20 @@ def test_a_relay_in_clear_elsewhere_stops_the_start(run: Run) -> None:
 
     assert result.exit_code == 1
     assert "mail.example.fr" in result.output
+
+
+def test_a_client_may_be_registered_with_its_public_keys(run: Any, tmp_path: Path) -> None:
+    keys = tmp_path / "keys.json"
+    add = (
+        "clients", "add", "--name", "Service", "--redirect-uri", "https://rp.example.fr/cb", "--json",
+        "--auth-method", "private_key_jwt", "--jwks", str(keys),
+    )  # fmt: skip
+
+    keys.write_text("no keys")
+    assert "is not JSON" in run(*add).output
+    keys.write_text(json.dumps({"keys": [ECKey.generate_key("P-256").as_dict(private=True)]}))
+    assert "private or symmetric key" in run(*add).output
+    keys.write_text(json.dumps({"keys": [ECKey.generate_key("P-256").as_dict(private=False)]}))
+    added = told(run(*add))
+    assert added["token_endpoint_auth_method"] == "private_key_jwt"
+    assert "client_secret" not in added

@@ -19,6 +19,7 @@ OTP_VERIFY = Counter("idp_otp_verify_total", "Codes typed", ["channel", "outcome
 PAUSES = Counter("idp_pauses_total", "Pauses begun", ["kind"])
 TOKEN = Counter("idp_token_total", "Token requests", ["grant", "outcome", "error"])
 ERRORS = Counter("idp_errors_total", "Error pages and error answers", ["code"])
+FETCH = Counter("idp_fetch_total", "Documents fetched from relying parties", ["outcome"])
 RESUMED = Counter("idp_resumed_logins_total", "Sign-ins taken up again after a closed tab")
 BOUNCED = Counter("idp_bounced_total", "Relying parties that sent a signed-in visitor back at once")
 HTTP = Histogram("idp_http_request_duration_seconds", "Requests", ["route", "code"], buckets=_STEPS)

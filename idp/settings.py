@@ -10,6 +10,7 @@ import os
 import tomllib
 from collections.abc import Mapping
 from datetime import timedelta
+from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any, Literal, cast
 from urllib.parse import urlsplit
@@ -17,6 +18,8 @@ from urllib.parse import urlsplit
 from flask import current_app
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, ValidationError, model_validator
 from werkzeug.local import LocalProxy
+
+from idp.addresses import Network, read_networks
 
 PREFIX = "IDP_"
 # Read by the command line or by the processes that Sésame starts, not part of the settings themselves.
@@ -197,6 +200,29 @@ class MtlsSettings(Section):
     issuer: str = Field(default="", description="base URL of the endpoints that ask for a certificate (RFC 8705 §5)")
 
 
+class FetchSettings(Section):
+    """What is fetched from relying parties: keys, sector documents, logos (`idp/fetch.py`)."""
+
+    ca_file: Path | None = Field(default=None, description="certificate authority trusted besides the system's")
+    allow_networks: tuple[str, ...] = Field(
+        default=(), description="networks that are not public, and may be fetched from: an intranet's, say"
+    )
+    keys_for: timedelta = Field(default=timedelta(minutes=10), description="how long a client's fetched keys are kept")
+    stale_keys_for: timedelta = Field(
+        default=timedelta(hours=24), description="how long they serve while its `jwks_uri` does not answer"
+    )
+
+    @model_validator(mode="after")
+    def _networks_are_networks(self) -> "FetchSettings":
+        _ = self.networks
+        return self
+
+    @cached_property
+    def networks(self) -> tuple[Network, ...]:
+        """The networks of `allow_networks`."""
+        return read_networks(self.allow_networks)
+
+
 class CertificationSettings(Section):
     """What only the certification of the provider needs; off everywhere else."""
 
@@ -229,6 +255,7 @@ class Settings(Section):
     lifetimes: Lifetimes = Lifetimes()
     dpop: DpopSettings = DpopSettings()
     mtls: MtlsSettings = MtlsSettings()
+    fetch: FetchSettings = FetchSettings()
     certification: CertificationSettings = CertificationSettings()
     developers: DeveloperSettings = DeveloperSettings()
     secrets: Secrets

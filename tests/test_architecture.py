@@ -18,6 +18,10 @@ OWNERS = {
     "random": "entropy",
     "aiosmtplib": "messages/smtp",
     "smpplib": "messages/smpp",
+    "http.client": "fetch",
+    "urllib.request": "fetch",
+    "requests": "fetch",
+    "urllib3": "fetch",
     "cryptography": ("crypto", "oidc/jose", "oidc/keys"),
 }
 SOURCES = sorted(path for path in IDP.rglob("*.py") if "migrations" not in path.parts)
@@ -68,7 +72,7 @@ def test_dangerous_libraries_have_one_owner(path: Path) -> None:
         return
 
     for name in imports_of(path):
-        owners = OWNERS.get(name.split(".")[0])
+        owners = OWNERS.get(name) or OWNERS.get(name.split(".")[0])
         allowed = (owners,) if isinstance(owners, str) else owners
         assert allowed is None or here.startswith(allowed), f"{here} imports {name}, which belongs to {owners}"
 

@@ -17,7 +17,7 @@ from idp import entropy
 from idp.settings import settings
 
 _VERSION = 1
-Purpose = Literal["code", "grant", "refresh", "subject", "csrf", "device", "pepper", "spray"]
+Purpose = Literal["code", "grant", "refresh", "subject", "csrf", "device", "pepper", "spray", "dpop"]
 _OWNER: dict[str, str] = {
     "code": "code",
     "grant": "token",
@@ -27,6 +27,7 @@ _OWNER: dict[str, str] = {
     "subject": "subject",
     "pepper": "pepper",
     "spray": "token",
+    "dpop": "token",
 }
 
 

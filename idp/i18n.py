@@ -12,7 +12,17 @@ from flask_babel import Babel, force_locale, get_locale, gettext
 
 from idp.settings import settings
 
-__all__ = ["LANGUAGE_COOKIE", "_", "choose_locale", "clock_time", "current_locale", "day", "force_locale", "init_i18n"]
+__all__ = [
+    "LANGUAGE_COOKIE",
+    "_",
+    "choose_locale",
+    "clock_time",
+    "current_locale",
+    "day",
+    "force_locale",
+    "init_i18n",
+    "locale_for",
+]
 
 LANGUAGE_COOKIE = "lang"
 # Languages written from right to left, once their catalogues come.
@@ -34,6 +44,12 @@ def choose_locale(ui_locales: str | None, cookie: str | None, accept_language: s
     """Return the first language that we speak: asked for by the service, chosen before, set in the browser, French."""
     asked = [*(ui_locales or "").split()[:20], cookie or "", *_accepted(accept_language)]
     return next((found for tag in asked if (found := _spoken(tag))), settings.locales[0])
+
+
+def locale_for(ui_locales: str | None) -> str:
+    """Return the language of a request whose `ui_locales` did not come in its address, but signed or pushed."""
+    asked = (ui_locales or "").split()[:20]
+    return next((found for tag in asked if (found := _spoken(tag))), current_locale())
 
 
 def clock_time(moment: datetime) -> str:

@@ -223,6 +223,32 @@ class FetchSettings(Section):
         return read_networks(self.allow_networks)
 
 
+class DetailType(Section):
+    """A type of authorization details (RFC 9396 §2): what the consent page says of it, and its fields."""
+
+    texts: dict[str, str] = Field(description="what is allowed, by language; `fr` at least")
+    fields: tuple[str, ...] = ()
+    required: tuple[str, ...] = ()
+    labels: dict[str, dict[str, str]] = Field(default={}, description="what a field is called, by field and language")
+
+    @model_validator(mode="after")
+    def _is_complete(self) -> "DetailType":
+        if "fr" not in self.texts:
+            raise ValueError("texts must contain fr")
+        if not set(self.required) <= set(self.fields):
+            raise ValueError("required names a field that is not among fields")
+        return self
+
+    def text(self, locale: str) -> str:
+        """Return what is allowed, in a language or in French."""
+        return self.texts.get(locale, self.texts["fr"])
+
+    def label(self, field: str, locale: str) -> str:
+        """Return what a field is called."""
+        names = self.labels.get(field, {})
+        return names.get(locale, names.get("fr", field))
+
+
 class CertificationSettings(Section):
     """What only the certification of the provider needs; off everywhere else."""
 
@@ -258,6 +284,9 @@ class Settings(Section):
     fetch: FetchSettings = FetchSettings()
     certification: CertificationSettings = CertificationSettings()
     developers: DeveloperSettings = DeveloperSettings()
+    authorization_details: dict[str, DetailType] = Field(
+        default={}, description="types of rich authorization requests (RFC 9396) that clients may register"
+    )
     secrets: Secrets
     rsa_key_bits: int = Field(default=3072, ge=2048, le=4096, multiple_of=1024)
     locales: tuple[str, ...] = ("fr", "en")
@@ -408,9 +437,9 @@ def _duration(value: Any) -> Any:
     return _seconds(value)
 
 
-def _current() -> Settings:
+def current_settings() -> Settings:
+    """Return the settings of the provider that answers now, as an object of their own."""
     return cast(Settings, current_app.extensions["sesame"]["settings"])
 
 
-# The settings of the provider that answers now.
-settings = cast(Settings, LocalProxy(_current))
+settings = cast(Settings, LocalProxy(current_settings))

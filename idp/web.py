@@ -34,6 +34,7 @@ __all__ = [
     "ensure_session",
     "init_web",
     "page",
+    "peer_address",
     "renew_session",
     "set_device_cookie",
     "sign_in_session",
@@ -181,6 +182,12 @@ def client_address() -> str:
     except ValueError:
         return "unknown"
     return str(address) if address.version == 4 else str(ip_network((address, 64), strict=False))
+
+
+def peer_address() -> str:
+    """Return the address that the connection really comes from, whatever `X-Forwarded-For` says."""
+    before = request.environ.get("werkzeug.proxy_fix.orig", {}).get("REMOTE_ADDR")
+    return str(before or request.environ.get("REMOTE_ADDR") or "")
 
 
 # -- pages ---------------------------------------------------------------------------------------------------------

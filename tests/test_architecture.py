@@ -22,7 +22,7 @@ OWNERS = {
     "urllib.request": "fetch",
     "requests": "fetch",
     "urllib3": "fetch",
-    "cryptography": ("crypto", "oidc/jose", "oidc/keys"),
+    "cryptography": ("crypto", "oidc/jose", "oidc/keys", "oidc/certificates"),
 }
 SOURCES = sorted(path for path in IDP.rglob("*.py") if "migrations" not in path.parts)
 

@@ -93,12 +93,6 @@ ERRORS: dict[str, Entry] = {
         "Compare with acr_values_supported. Explain to the person which second step your service needs.",
         "OpenID Connect Core Unmet Authentication Requirements §2",
     ),
-    "request_not_supported": Entry(
-        AUTHORIZATION,
-        "The request parameter (a signed request object) is not accepted.",
-        "Send the parameters plainly, or see request_parameter_supported in the discovery document.",
-        "OpenID Connect Core §6",
-    ),
     "request_uri_not_supported": Entry(
         AUTHORIZATION,
         "This request_uri is not accepted; the provider fetches nothing from an address that a stranger gives it.",

@@ -2,12 +2,11 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
 from authlib.oauth2.rfc7636 import create_s256_code_challenge
 
 from idp.oidc import redirect_uris
-from idp.oidc.client_auth import CLIENT_AUTH
+from idp.oidc.client_auth import read_presented
 from idp.oidc.clients import Client
 from idp.oidc.errors import (
     InvalidClient,
@@ -19,7 +18,7 @@ from idp.oidc.errors import (
 )
 from idp.oidc.grants import GRANTS
 from idp.oidc.pkce import verifier_fits
-from idp.oidc.protocol import ProtocolRequest
+from idp.oidc.protocol import REPEATABLE, ProtocolRequest
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +28,8 @@ class TokenRequest:
     form: Mapping[str, str] = field(repr=False)
     repeated: frozenset[str]
     query: str = field(repr=False)
-    methods: tuple[str, ...]
+    # One entry a presentation: the methods that it may be.
+    methods: tuple[tuple[str, ...], ...]
     client_id: str | None
 
 
@@ -40,18 +40,14 @@ def read_token_request(*, pairs: list[tuple[str, str]], headers: Mapping[str, st
     request = ProtocolRequest(
         method="POST", path="/token", headers={name.lower(): value for name, value in headers.items()}, form=form
     )
-    methods, client_id = [], form.get("client_id")
-    for name, read in CLIENT_AUTH.items():
-        try:
-            presented: Any = read(request)
-        except (OAuthError, ValueError):
-            # It is there and cannot be read: `check_one_method` says so.
-            continue
-        if presented is not None:
-            methods.append(name)
-            client_id = presented[0]
-    repeated = frozenset(name for name in names if names.count(name) > 1)
-    return TokenRequest(form, repeated, query, tuple(methods), client_id)
+    try:
+        presented = read_presented(request)
+    except OAuthError:
+        # It is there and cannot be read: `check_one_method` says so.
+        presented = []
+    client_id = presented[-1][1][0] if presented else form.get("client_id")
+    repeated = frozenset(name for name in names if names.count(name) > 1 and name not in REPEATABLE)
+    return TokenRequest(form, repeated, query, tuple(methods for methods, _ in presented), client_id)
 
 
 def check_sent_once(asked: TokenRequest, client: Client | None) -> None:
@@ -89,10 +85,9 @@ def check_client_is_active(asked: TokenRequest, client: Client | None) -> None:
 def check_registered_method(asked: TokenRequest, client: Client | None) -> None:
     """RFC 7591 §2: the method must be the one that is registered as token_endpoint_auth_method."""
     registered = client.token_endpoint_auth_method if client else ""
-    if registered not in asked.methods:
-        raise InvalidClient(
-            f"The client is registered for {registered}; this request uses {' and '.join(asked.methods) or 'none'}."
-        )
+    if not any(registered in methods for methods in asked.methods):
+        used = " and ".join(" or ".join(methods) for methods in asked.methods)
+        raise InvalidClient(f"The client is registered for {registered}; this request uses {used or 'none'}.")
 
 
 def check_grant_type(asked: TokenRequest, client: Client | None) -> None:

@@ -1,25 +1,19 @@
 """The authorization endpoint: who comes with a good request leaves with a code, an error, or for the sign-in pages."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from flask import Blueprint, Response, redirect, request
 from werkzeug.wrappers import Response as BaseResponse
 
 from idp import clock, i18n, logs, metrics
-from idp.oidc.checks import check_request, get_caller
+from idp.oidc.checks import bad_link, check_request, get_client, get_redirect_uri
 from idp.oidc.clients import Client
 from idp.oidc.errors import OAuthError
 from idp.oidc.hand_over import hand_over, send_to_sign_in, turn_away
 from idp.oidc.needs import UNMET, Standing, find_need, fresh_after
-from idp.oidc.request import (
-    Parameters,
-    UnreadableRequest,
-    is_cross_site,
-    parse_request,
-    read_parameters,
-    restore_request,
-)
-from idp.oidc.response_modes import DEFAULT_MODE, ReturnAddress, return_address
+from idp.oidc.request import Parameters, UnreadableRequest, is_cross_site, read_parameters, restore_request
+from idp.oidc.response_modes import ReturnAddress, address_for, return_address
+from idp.oidc.sources import get_source, parse_source
 from idp.settings import settings
 from idp.signin.interaction import Interaction, answer_interaction, get_interaction
 from idp.state import state
@@ -36,27 +30,49 @@ _BOUNCE_TIME = timedelta(seconds=10)
 @blueprint.route("/authorize", methods=["GET", "POST"])
 def authorize() -> BaseResponse:
     """Answer an authorization request (OIDC Core §3.1.2.1: GET and POST alike)."""
-    parameters = _sent_parameters()
-    client, redirect_uri = get_caller(parameters)
-    to = return_address(parameters, client, redirect_uri)
+    now = clock.now()
+    sent = _sent_parameters()
+    client = get_client(sent)
     try:
-        asked = parse_request(parameters, client_id=client.client_id, redirect_uri=redirect_uri)
+        source = get_source(sent, client, now)
+    except OAuthError as fault:
+        return _refuse_source(sent, client, fault)
+    redirect_uri = get_redirect_uri(source.parameters, client)
+    to = return_address(source.parameters, client, redirect_uri)
+    try:
+        asked = parse_source(source, client, redirect_uri)
         check_request(asked, client)
     except OAuthError as fault:
         return turn_away(to, fault, client)
     if request.method == "POST" and current_session() is None and is_cross_site(request.headers, settings.issuer):
         # Answered now, it would overwrite a living session; the same request as a GET brings the cookie along.
-        return redirect(f"/authorize?{parameters.as_query()}", 303)
-    now = clock.now()
-    standing = Standing(asked, client, current_session(), fresh_after(asked, client, now))
+        return redirect(_same_request(sent), 303)
+    return _answer_or_send(to, Standing(asked, client, current_session(), fresh_after(asked, client, now)), sent, now)
+
+
+def _answer_or_send(to: ReturnAddress, standing: Standing, sent: Parameters, now: datetime) -> BaseResponse:
+    """Hand over at once if nothing is missing; else lead to the pages that ask for it, or say what is missing."""
     need = find_need(standing)
-    if need is not None and "none" in asked.prompt:
-        return turn_away(to, OAuthError(need.description, code=need.error), client)
+    is_silent = "none" in standing.request.prompt
+    if need is not None and is_silent:
+        return turn_away(to, OAuthError(need.description, code=need.error), standing.client)
     if need is not None:
-        return send_to_sign_in(standing, need, restart_url=f"/authorize?{parameters.as_query()}", now=now)
-    if "none" not in asked.prompt and _is_bouncing(standing):
-        return _loop_page(client, parameters)
+        return send_to_sign_in(standing, need, restart_url=_same_request(sent), now=now)
+    if not is_silent and _is_bouncing(standing):
+        return _loop_page(standing.client, sent)
     return hand_over(to, standing, now)
+
+
+def _same_request(sent: Parameters) -> str:
+    return f"/authorize?{sent.as_query()}"
+
+
+def _refuse_source(sent: Parameters, client: Client, fault: OAuthError) -> BaseResponse:
+    """Answer a request whose real parameters cannot be had: at a registered redirect URI beside them, or by a page."""
+    redirect_uri = sent["redirect_uri"]
+    if redirect_uri is None or sent.repeated:
+        raise bad_link(fault.code, fault.detail or fault.description)
+    return turn_away(return_address(sent, client, get_redirect_uri(sent, client)), fault, client)
 
 
 @blueprint.get("/authorize/<interaction_id>")
@@ -73,8 +89,12 @@ def resume(interaction_id: str) -> BaseResponse:
         return _already(interaction)
     asked = restore_request(interaction.payload)
     # The registration may have changed while the visitor walked.
-    client, redirect_uri = get_caller(Parameters({"client_id": asked.client_id, "redirect_uri": asked.redirect_uri}))
-    to = ReturnAddress(redirect_uri, asked.state, asked.response_mode or DEFAULT_MODE)
+    known = Parameters({"client_id": asked.client_id, "redirect_uri": asked.redirect_uri})
+    client = get_client(known)
+    to = address_for(
+        client, get_redirect_uri(known, client), state=asked.state, mode=asked.response_mode,
+        response_type=asked.response_type,
+    )  # fmt: skip
     standing = Standing(
         asked, client, current_session(), interaction.demand.fresh_after, has_walked=True,
         agreed=interaction.consented is True,
@@ -136,13 +156,13 @@ def _is_bouncing(standing: Standing) -> bool:
     return True
 
 
-def _loop_page(client: Client, parameters: Parameters) -> Response:
+def _loop_page(client: Client, sent: Parameters) -> Response:
     metrics.BOUNCED.inc()
     log.info("bounced", client_id=client.client_id)
     return page(
         "signin/loop.html",
         409,
         service=client.name_in(i18n.current_locale()),
-        retry_url=f"/authorize?{parameters.as_query()}",
+        retry_url=_same_request(sent),
         logout_url="/logout",
     )

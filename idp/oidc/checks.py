@@ -10,27 +10,39 @@ from collections.abc import Callable
 from idp.i18n import current_locale
 from idp.mfa.levels import ACR_VALUES
 from idp.oidc import redirect_uris
+from idp.oidc.authorization_details import check_details
 from idp.oidc.clients import Client, find_client
 from idp.oidc.errors import InvalidRequest, InvalidScope, OAuthError, UnauthorizedClient
 from idp.oidc.request import AuthorizationRequest, Parameters
-from idp.oidc.response_modes import RESPONSE_MODES
+from idp.oidc.resources import check_resources
+from idp.oidc.response_modes import is_allowed_mode
+from idp.oidc.response_types import response_types
 from idp.web import PageError
 
-RESPONSE_TYPES = ("code",)
 PROMPTS = frozenset({"none", "login", "consent", "select_account"})
 CODE_CHALLENGE_METHODS = ("S256",)
 _S256 = re.compile(r"[A-Za-z0-9_-]{43}", re.ASCII)
 
 
-def get_caller(parameters: Parameters) -> tuple[Client, str]:
-    """Return the client and its redirect URI, both known to be good, or raise `PageError` (U21)."""
-    client_id, redirect_uri = parameters["client_id"], parameters["redirect_uri"]
+def get_client(parameters: Parameters) -> Client:
+    """Return the client, known and active, or raise `PageError` (U21)."""
+    client_id = parameters["client_id"]
     client = find_client(client_id) if client_id else None
-    for check in BEFORE_TRUST:
+    for check in CLIENT_CHECKS:
         check(parameters, client)
-    if client is None or redirect_uri is None:
-        raise bad_link("incomplete", "no client or no redirect URI")
-    return client, redirect_uri
+    if client is None:
+        raise bad_link("incomplete", "no client")
+    return client
+
+
+def get_redirect_uri(parameters: Parameters, client: Client) -> str:
+    """Return the redirect URI, known to be the client's, or raise `PageError` (U21)."""
+    for check in REDIRECT_CHECKS:
+        check(parameters, client)
+    redirect_uri = parameters["redirect_uri"]
+    if redirect_uri is None:
+        raise bad_link("incomplete", "no redirect URI")
+    return redirect_uri
 
 
 def check_request(request: AuthorizationRequest, client: Client) -> None:
@@ -77,47 +89,51 @@ def check_redirect_uri(parameters: Parameters, client: Client | None) -> None:
         raise bad_link("redirect", f"redirect_uri is not registered for client {client.client_id}")
 
 
-BEFORE_TRUST: tuple[Callable[[Parameters, Client | None], None], ...] = (
+CLIENT_CHECKS: tuple[Callable[[Parameters, Client | None], None], ...] = (
     check_sent_once,
     check_client,
     check_client_is_active,
-    check_redirect_uri,
 )
+REDIRECT_CHECKS: tuple[Callable[[Parameters, Client | None], None], ...] = (check_redirect_uri,)
+BEFORE_TRUST = (*CLIENT_CHECKS, *REDIRECT_CHECKS)
 
 
 # -- after ---------------------------------------------------------------------------------------------------------
 
 
-def check_request_object(request: AuthorizationRequest, client: Client) -> None:
-    """OIDC Core §6: an OP that does not support request objects says so; ignoring one would change its meaning."""
-    if request.request_object:
-        raise OAuthError("Request objects are not supported.", code="request_not_supported")
+def check_pushed(request: AuthorizationRequest, client: Client) -> None:
+    """RFC 9126 §6: a client that must push its requests sends none through the browser (P-73)."""
+    if client.must_push and request.pushed is None:
+        raise InvalidRequest("This client must push its authorization requests to the PAR endpoint.")
 
 
-def check_request_uri(request: AuthorizationRequest, client: Client) -> None:
-    """OIDC Core §6.2; nothing is ever fetched from an address that a stranger gives us (AC-107)."""
-    if request.request_uri:
-        raise OAuthError("Request URIs are not supported.", code="request_uri_not_supported")
+def check_signed(request: AuthorizationRequest, client: Client) -> None:
+    """RFC 9101 §10.5: a client registered for signed request objects sends nothing else."""
+    if client.require_signed_request_object and not request.is_signed:
+        raise InvalidRequest("This client must send a signed request object.")
 
 
 def check_grant(request: AuthorizationRequest, client: Client) -> None:
     """RFC 6749 §4.1.2.1: the client must be registered for this way of getting tokens (AC-100)."""
-    if "authorization_code" not in client.grant_types:
+    words = request.response_type.split() if request.response_type in response_types() else []
+    if "code" in words and "authorization_code" not in client.grant_types:
         raise UnauthorizedClient("The client may not use the authorization code grant.")
+    if set(words) & {"token", "id_token"} and "implicit" not in client.grant_types:
+        raise UnauthorizedClient("The client may not use the implicit grant.")
 
 
 def check_response_type(request: AuthorizationRequest, client: Client) -> None:
     """RFC 9700 §2.1.2: tokens never travel through the browser (AC-98, P-09)."""
     if request.response_type is None:
         raise InvalidRequest("response_type is missing.")
-    if request.response_type not in RESPONSE_TYPES or request.response_type not in client.response_types:
-        raise OAuthError("Only response_type=code is supported.", code="unsupported_response_type")
+    if request.response_type not in response_types() or request.response_type not in client.response_types:
+        raise OAuthError("This response_type is not supported for this client.", code="unsupported_response_type")
 
 
 def check_response_mode(request: AuthorizationRequest, client: Client) -> None:
     """OAuth 2.0 Multiple Response Types §2.1, and only what is allowed to this client (AC-99)."""
     mode = request.response_mode
-    if mode is not None and (mode not in RESPONSE_MODES or mode not in client.response_modes):
+    if mode is not None and not is_allowed_mode(mode, client, request.response_type):
         raise InvalidRequest("The response_mode is not supported for this client.")
 
 
@@ -130,6 +146,8 @@ def check_scope(request: AuthorizationRequest, client: Client) -> None:
 def check_pkce(request: AuthorizationRequest, client: Client) -> None:
     """RFC 7636 §4.3 with S256 only; RFC 9700 §2.1.1: public clients MUST use PKCE (AC-101, AC-102, AC-104)."""
     challenge, method = request.code_challenge, request.code_challenge_method
+    if "code" not in (request.response_type or "").split():
+        return
     if challenge is None:
         if client.must_use_pkce:
             raise InvalidRequest("code_challenge is required.")
@@ -141,6 +159,12 @@ def check_pkce(request: AuthorizationRequest, client: Client) -> None:
         raise InvalidRequest("code_challenge_method must be S256.")
     if not _S256.fullmatch(challenge):
         raise InvalidRequest("code_challenge must be 43 characters of base64url.")
+
+
+def check_nonce(request: AuthorizationRequest, client: Client) -> None:
+    """OIDC Core §3.2.2.1, §3.3.2.11: "nonce REQUIRED" where an ID token comes through the browser."""
+    if request.nonce is None and "id_token" in (request.response_type or "").split():
+        raise InvalidRequest("nonce is required for this response_type.")
 
 
 def check_prompt(request: AuthorizationRequest, client: Client) -> None:
@@ -165,15 +189,28 @@ def check_acr(request: AuthorizationRequest, client: Client) -> None:
         raise OAuthError("None of the demanded acr values is offered.", code="unmet_authentication_requirements")
 
 
+def check_resource(request: AuthorizationRequest, client: Client) -> None:
+    """RFC 8707 §2: only APIs that are registered for the client (P-12)."""
+    check_resources(request.resources, client)
+
+
+def check_authorization_details(request: AuthorizationRequest, client: Client) -> None:
+    """RFC 9396 §5: only types that are registered for the client, with the fields that they have."""
+    check_details(request.authorization_details, client)
+
+
 CHECKS: tuple[Callable[[AuthorizationRequest, Client], None], ...] = (
-    check_request_object,
-    check_request_uri,
-    check_grant,
+    check_pushed,
+    check_signed,
     check_response_type,
+    check_grant,
     check_response_mode,
     check_scope,
     check_pkce,
+    check_nonce,
     check_prompt,
     check_subject,
     check_acr,
+    check_resource,
+    check_authorization_details,
 )

@@ -1,9 +1,10 @@
 """Which claims a relying party gets: those of its scopes, and those it asked for by name; never the NIR."""
 
-import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
+
+from idp.strict_json import parse_json
 
 # OpenID Connect Core §5.4. The closed list: no configuration can add the NIR to it (F-10).
 SCOPES: dict[str, tuple[str, ...]] = {
@@ -43,12 +44,7 @@ class ClaimsRequest:
 
 def parse_claims_request(text: str) -> ClaimsRequest:
     """Read the `claims` parameter; raises `ValueError` when it is not the object that it should be (AC-118)."""
-    if len(text) > _LONGEST or _depth(text) > _DEEPEST:
-        raise ValueError("too large or too deep")
-    try:
-        tree = json.loads(text, object_pairs_hook=_no_duplicates, parse_constant=_no_constant)
-    except RecursionError as fault:
-        raise ValueError("too deep") from fault
+    tree = parse_json(text, longest=_LONGEST, deepest=_DEEPEST)
     if not isinstance(tree, dict):
         raise ValueError("not an object")
     members = {name: tree.get(name) or {} for name in ("userinfo", "id_token")}
@@ -82,23 +78,3 @@ def _acr_values(acr: Mapping[str, Any]) -> tuple[str, ...]:
     if not isinstance(values, list) or any(not isinstance(value, str) for value in values):
         raise ValueError("acr has odd values")
     return tuple(values)
-
-
-def _no_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    tree = dict(pairs)
-    if len(tree) != len(pairs):
-        raise ValueError("a name twice")
-    return tree
-
-
-def _no_constant(name: str) -> None:
-    raise ValueError(f"{name} is not JSON")
-
-
-def _depth(text: str) -> int:
-    """Return how deep brackets nest at most, without parsing; brackets in strings only make it stricter."""
-    deepest = depth = 0
-    for char in text:
-        depth += (char in "{[") - (char in "}]")
-        deepest = max(deepest, depth)
-    return deepest

@@ -7,8 +7,11 @@ from urllib.parse import unquote_plus
 
 from idp import audit, clock, ratelimit
 from idp.oidc.assertions import HMAC, assertion_proves, read_assertion
+from idp.oidc.certificates import Certificate, is_among, is_issued_by, is_registered_subject, read_certificate
+from idp.oidc.client_keys import keys_of
 from idp.oidc.clients import Client, find_client
 from idp.oidc.errors import InvalidClient, InvalidRequest
+from idp.oidc.jose.foreign import BadKeys
 from idp.oidc.protocol import ProtocolRequest
 from idp.ratelimit import Window
 from idp.settings import settings
@@ -21,23 +24,36 @@ Presented = tuple[str, str | None]
 
 def authenticate_client(request: ProtocolRequest) -> Client:
     """Return the client that sent ``request``, or raise `InvalidClient` or `InvalidRequest`."""
-    presented = [(name, read(request)) for name, read in CLIENT_AUTH.items()]
-    used = [(name, found) for name, found in presented if found is not None]
+    used = read_presented(request)
     if len(used) > 1:
         # RFC 6749 §2.3: not more than one method in each request.
         raise InvalidRequest("More than one client authentication method was used.")
     if not used:
         raise InvalidClient("Client authentication is missing.")
-    method, (client_id, secret) = used[0]
+    methods, (client_id, secret) = used[0]
     now = clock.now()
     client = find_client(client_id)
-    if not _is_proved(client, method, secret, request, now) or client is None:
+    if not _is_proved(client, methods, secret, request, now) or client is None:
         audit.record("client-authentication", outcome="refused", client_id=client.client_id if client else None)
-        raise InvalidClient("Client authentication failed.", detail=f"method {method}")
+        raise InvalidClient("Client authentication failed.", detail=f"presented as {' or '.join(methods)}")
     return client
 
 
-def _is_proved(client: Client | None, method: str, secret: str | None, request: ProtocolRequest, now: datetime) -> bool:
+def read_presented(request: ProtocolRequest) -> list[tuple[tuple[str, ...], Presented]]:
+    """Return every way in which the request presents a client, with the methods that it may be."""
+    found = [(methods, read(request)) for read, methods in _READERS.items()]
+    return [(methods, presented) for methods, presented in found if presented is not None]
+
+
+def find_certificate(request: ProtocolRequest) -> Certificate | None:
+    """Return the certificate that the client showed to our proxy, if any."""
+    value = request.client_certificate
+    return None if value is None else read_certificate(value, settings.mtls.form)
+
+
+def _is_proved(
+    client: Client | None, methods: tuple[str, ...], secret: str | None, request: ProtocolRequest, now: datetime
+) -> bool:
     # Counted per client and address: wrong secrets from afar do not lock the client's own network out (AC-129).
     key = f"{client.client_id if client else '-'}:{request.address}"
     if ratelimit.peek("client-auth", key, windows=_windows(), now=now).retry_at is not None:
@@ -45,18 +61,44 @@ def _is_proved(client: Client | None, method: str, secret: str | None, request: 
     proved = (
         client is not None
         and not client.is_suspended
-        and client.token_endpoint_auth_method == method
-        and (secret is None or _proves(client, secret, request.path, now))
+        and client.token_endpoint_auth_method in methods
+        and _proves(client, secret, request, now)
     )
     if not proved:
         ratelimit.spend("client-auth", key, windows=_windows(), now=now)
     return proved
 
 
-def _proves(client: Client, secret: str, path: str, now: datetime) -> bool:
-    if client.token_endpoint_auth_method in _BY_ASSERTION:
-        return assertion_proves(client, secret, path=path, now=now)
+def _proves(client: Client, secret: str | None, request: ProtocolRequest, now: datetime) -> bool:
+    method = client.token_endpoint_auth_method
+    if method in BY_CERTIFICATE:
+        certificate = find_certificate(request)
+        return certificate is not None and BY_CERTIFICATE[method](certificate, client, now)
+    if secret is None:
+        return client.is_public
+    if method in _BY_ASSERTION:
+        return assertion_proves(client, secret, path=request.path, now=now)
     return client.has_secret(secret, now)
+
+
+def _has_issued_certificate(certificate: Certificate, client: Client, now: datetime) -> bool:
+    """RFC 8705 §2.1: issued by an authority that we trust, to the subject that is registered."""
+    return is_registered_subject(certificate, client) and is_issued_by(certificate, settings.mtls.authorities, now)
+
+
+def _has_own_certificate(certificate: Certificate, client: Client, now: datetime) -> bool:
+    """RFC 8705 §2.2: self-signed, and among those of the client's JWKS."""
+    try:
+        keys = keys_of(client, now=now)
+    except BadKeys:
+        return False
+    return is_among(certificate, tuple(key.chain for key in keys), now)
+
+
+BY_CERTIFICATE: Mapping[str, Callable[[Certificate, Client, datetime], bool]] = {
+    "tls_client_auth": _has_issued_certificate,
+    "self_signed_tls_client_auth": _has_own_certificate,
+}
 
 
 def _windows() -> tuple[Window, ...]:
@@ -102,7 +144,8 @@ def _private_key_jwt(request: ProtocolRequest) -> Presented | None:
     return found[:2] if found is not None and found[2] != HMAC else None
 
 
-def _none(request: ProtocolRequest) -> Presented | None:
+def _bare(request: ProtocolRequest) -> Presented | None:
+    """Nothing but a name: a public client, or one whose certificate speaks for it."""
     client_id = request.form.get("client_id")
     has_other = not request.form.keys().isdisjoint(_PROOFS) or "authorization" in request.headers
     return None if client_id is None or has_other else (client_id, None)
@@ -113,5 +156,21 @@ CLIENT_AUTH: Mapping[str, Callable[[ProtocolRequest], Presented | None]] = {
     "client_secret_post": _post,
     "client_secret_jwt": _secret_jwt,
     "private_key_jwt": _private_key_jwt,
-    "none": _none,
+    "tls_client_auth": _bare,
+    "self_signed_tls_client_auth": _bare,
+    "none": _bare,
 }
+_READERS = {
+    read: tuple(method for method, its_read in CLIENT_AUTH.items() if its_read is read)
+    for read in dict.fromkeys(CLIENT_AUTH.values())
+}
+
+
+def offered_methods() -> tuple[str, ...]:
+    """Return the methods that work here: certificates need a proxy that hands them on."""
+    mtls = settings.mtls
+    offered = {
+        "tls_client_auth": bool(mtls.header and mtls.authorities),
+        "self_signed_tls_client_auth": bool(mtls.header),
+    }
+    return tuple(method for method in CLIENT_AUTH if offered.get(method, True))

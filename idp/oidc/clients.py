@@ -1,6 +1,7 @@
 """The relying parties: what is registered of each, found from memory on the hot paths."""
 
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass, field, fields
 from datetime import datetime, timedelta
 from typing import Any
@@ -65,7 +66,7 @@ class Client:
     post_logout_redirect_uris: tuple[str, ...] = ()
     grant_types: frozenset[str] = frozenset({"authorization_code"})
     response_types: frozenset[str] = frozenset({"code"})
-    response_modes: frozenset[str] = frozenset({"query", "fragment", "form_post"})
+    response_modes: frozenset[str] = frozenset({"query", "fragment", "form_post", "jwt"})
     scopes: frozenset[str] = frozenset({"openid"})
     token_endpoint_auth_method: str = "client_secret_basic"  # noqa: S105 - a method's name
     id_token_signed_response_alg: str = "RS256"  # noqa: S105 - an algorithm's name
@@ -179,6 +180,8 @@ class _Cached:
 _cache: dict[tuple[str, str], _Cached] = {}
 _cache_lock = threading.Lock()
 _CACHE_SIZE = 5_000
+# What else remembers clients.
+FORGET: list[Callable[[], None]] = []
 # An unknown id is forgotten sooner: it may be registered the next moment.
 _UNKNOWN_FOR = timedelta(seconds=1)
 
@@ -216,6 +219,8 @@ def forget_cached_clients() -> None:
     """Make this process read its clients anew."""
     with _cache_lock:
         _cache.clear()
+    for forget in FORGET:
+        forget()
 
 
 def suspend_client(client_id: str, now: datetime) -> bool:

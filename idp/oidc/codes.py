@@ -21,6 +21,8 @@ class AuthorizationCode:
     nonce: str | None
     code_challenge: str | None
     issued_at: datetime
+    # The DPoP key that alone may redeem it (RFC 9449 §10).
+    dpop_jkt: str | None = None
 
 
 CODES = Space("authorization-code", AuthorizationCode)

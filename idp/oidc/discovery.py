@@ -7,26 +7,31 @@ from typing import Any
 from idp.mfa.levels import ACR_VALUES
 from idp.oidc.assertions import HMAC
 from idp.oidc.claims import SCOPES, USER_CLAIMS
-from idp.oidc.client_auth import CLIENT_AUTH
-from idp.oidc.grants import GRANTS
+from idp.oidc.client_auth import offered_methods
+from idp.oidc.dpop import ALGORITHMS as DPOP_ALGORITHMS
+from idp.oidc.grants import grant_types
 from idp.oidc.jose.own import ALGORITHMS
+from idp.oidc.jose.sealing import CONTENT_ALGORITHMS, KEY_ALGORITHMS
 from idp.oidc.keys import key_ring
 from idp.oidc.pkce import METHODS as PKCE_METHODS
 from idp.oidc.profiles import ASYMMETRIC
 from idp.oidc.protocol import ProtocolRequest, ProtocolResponse
 from idp.oidc.response_modes import RESPONSE_MODES
-from idp.settings import settings
+from idp.oidc.response_types import response_types
+from idp.settings import Settings, current_settings, settings
 
 PROMPTS = ("none", "login", "consent", "select_account")
 _TOKEN_CLAIMS = ("iss", "sub", "aud", "exp", "iat", "auth_time", "nonce", "acr", "amr", "sid", "at_hash")
-_documents: dict[str, tuple[bytes, str]] = {}
+# By the identity of the settings, which are kept along so that it stays theirs.
+_documents: dict[int, tuple[Settings, bytes, str]] = {}
 
 
 def discovery(request: ProtocolRequest) -> ProtocolResponse:
     """Return the metadata document (OpenID Connect Discovery §3, RFC 8414 §2)."""
-    if settings.issuer not in _documents:
-        _documents[settings.issuer] = _encode(metadata())
-    return _cacheable(request, *_documents[settings.issuer], max_age=3600)
+    ours = current_settings()
+    if id(ours) not in _documents:
+        _documents[id(ours)] = (ours, *_encode(metadata()))
+    return _cacheable(request, *_documents[id(ours)][1:], max_age=3600)
 
 
 def jwks(request: ProtocolRequest) -> ProtocolResponse:
@@ -37,8 +42,9 @@ def jwks(request: ProtocolRequest) -> ProtocolResponse:
 def metadata() -> dict[str, Any]:
     """Return the provider's metadata; only registered names."""
     issuer = settings.issuer
+    methods = list(offered_methods())
     assertion_algorithms = [HMAC, *ASYMMETRIC]
-    secret_methods = [method for method in CLIENT_AUTH if method != "none"]
+    secret_methods = [method for method in methods if method != "none"]
     return {
         "issuer": issuer,
         "authorization_endpoint": f"{issuer}/authorize",
@@ -47,17 +53,18 @@ def metadata() -> dict[str, Any]:
         "jwks_uri": f"{issuer}/jwks.json",
         "revocation_endpoint": f"{issuer}/revoke",
         "introspection_endpoint": f"{issuer}/introspect",
+        "pushed_authorization_request_endpoint": f"{issuer}/par",
         "end_session_endpoint": f"{issuer}/logout",
         "scopes_supported": list(SCOPES),
-        "response_types_supported": ["code"],
+        "response_types_supported": list(response_types()),
         "response_modes_supported": list(RESPONSE_MODES),
-        "grant_types_supported": list(GRANTS),
+        "grant_types_supported": list(grant_types()),
         "acr_values_supported": list(ACR_VALUES),
         "subject_types_supported": ["pairwise", "public"],
         "id_token_signing_alg_values_supported": list(ALGORITHMS),
-        "token_endpoint_auth_methods_supported": list(CLIENT_AUTH),
+        "token_endpoint_auth_methods_supported": methods,
         "token_endpoint_auth_signing_alg_values_supported": assertion_algorithms,
-        "revocation_endpoint_auth_methods_supported": list(CLIENT_AUTH),
+        "revocation_endpoint_auth_methods_supported": methods,
         "revocation_endpoint_auth_signing_alg_values_supported": assertion_algorithms,
         "introspection_endpoint_auth_methods_supported": secret_methods,
         "introspection_endpoint_auth_signing_alg_values_supported": assertion_algorithms,
@@ -66,13 +73,40 @@ def metadata() -> dict[str, Any]:
         "claim_types_supported": ["normal"],
         "claims_supported": [*_TOKEN_CLAIMS, *sorted(USER_CLAIMS)],
         "claims_parameter_supported": True,
-        "request_parameter_supported": False,
-        "request_uri_parameter_supported": False,
+        "request_parameter_supported": True,
+        # A `request_uri` of the PAR endpoint always is.
+        "request_uri_parameter_supported": settings.certification.remote_request_uri,
+        "require_request_uri_registration": True,
+        "request_object_signing_alg_values_supported": list(ASYMMETRIC),
+        "authorization_signing_alg_values_supported": list(ALGORITHMS),
+        "userinfo_signing_alg_values_supported": list(ALGORITHMS),
+        "introspection_signing_alg_values_supported": list(ALGORITHMS),
+        "id_token_encryption_alg_values_supported": list(KEY_ALGORITHMS),
+        "id_token_encryption_enc_values_supported": list(CONTENT_ALGORITHMS),
+        "userinfo_encryption_alg_values_supported": list(KEY_ALGORITHMS),
+        "userinfo_encryption_enc_values_supported": list(CONTENT_ALGORITHMS),
+        "dpop_signing_alg_values_supported": list(DPOP_ALGORITHMS),
+        "tls_client_certificate_bound_access_tokens": bool(settings.mtls.header),
+        "authorization_details_types_supported": list(settings.authorization_details),
         "authorization_response_iss_parameter_supported": True,
         "ui_locales_supported": list(settings.locales),
         "service_documentation": f"{issuer}/docs/",
         "op_policy_uri": f"{issuer}/help/privacy",
+        **_mtls_aliases(),
     }
+
+
+def _mtls_aliases() -> dict[str, Any]:
+    """Return where a client that shows its certificate goes instead (RFC 8705 §5)."""
+    base = settings.mtls.issuer
+    names = {
+        "token_endpoint": "/token",
+        "userinfo_endpoint": "/userinfo",
+        "pushed_authorization_request_endpoint": "/par",
+        "revocation_endpoint": "/revoke",
+        "introspection_endpoint": "/introspect",
+    }
+    return {"mtls_endpoint_aliases": {name: base + path for name, path in names.items()}} if base else {}
 
 
 def _encode(document: dict[str, Any]) -> tuple[bytes, str]:

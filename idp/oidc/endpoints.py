@@ -6,16 +6,20 @@ from dataclasses import dataclass
 from flask import Blueprint, Response, request
 from werkzeug.exceptions import RequestEntityTooLarge
 
-from idp import logs, metrics
+from idp import clock, logs, metrics
+from idp.oidc.certificates import certificate_header
 from idp.oidc.discovery import discovery, jwks
+from idp.oidc.dpop import ALGORITHMS as DPOP_ALGORITHMS
+from idp.oidc.dpop import nonce_headers
 from idp.oidc.errors import InvalidRequest, OAuthError
 from idp.oidc.grants import token
 from idp.oidc.introspect import introspect
-from idp.oidc.protocol import NO_STORE, ProtocolRequest, ProtocolResponse, json_response
+from idp.oidc.par import par
+from idp.oidc.protocol import NO_STORE, REPEATABLE, ProtocolRequest, ProtocolResponse, json_response
 from idp.oidc.revoke import revoke
 from idp.oidc.userinfo import userinfo
 from idp.settings import settings
-from idp.web import client_address
+from idp.web import client_address, peer_address
 
 blueprint = Blueprint("protocol", __name__)
 log = logs.get_logger()
@@ -37,11 +41,13 @@ ENDPOINTS: Mapping[str, Endpoint] = {
     "/jwks.json": Endpoint(("GET",), jwks, for_scripts=True),
     "/token": Endpoint(("POST",), token, for_scripts=True, challenge="Basic"),
     "/userinfo": Endpoint(("GET", "POST"), userinfo, for_scripts=True, challenge="Bearer"),
+    "/par": Endpoint(("POST",), par, for_scripts=True, challenge="Basic"),
     "/introspect": Endpoint(("POST",), introspect, challenge="Basic"),
     "/revoke": Endpoint(("POST",), revoke, for_scripts=True, challenge="Basic"),
 }
 _FORM = "application/x-www-form-urlencoded"
 _MOST_FIELDS = 100
+_DPOP_CODES = frozenset({"invalid_dpop_proof", "use_dpop_nonce"})
 
 
 def serve(path: str) -> Response:
@@ -57,7 +63,7 @@ def serve(path: str) -> Response:
     if endpoint.for_scripts:
         # No credentials: cookies never reach a protocol endpoint.
         response.headers["Access-Control-Allow-Origin"] = "*"
-        response.headers["Access-Control-Expose-Headers"] = "WWW-Authenticate"
+        response.headers["Access-Control-Expose-Headers"] = "WWW-Authenticate, DPoP-Nonce"
     return response
 
 
@@ -68,7 +74,7 @@ def preflight(path: str) -> Response:
     if endpoint.for_scripts:
         response.headers["Access-Control-Allow-Origin"] = "*"
         response.headers["Access-Control-Allow-Methods"] = ", ".join(endpoint.methods)
-        response.headers["Access-Control-Allow-Headers"] = "Authorization, Content-Type"
+        response.headers["Access-Control-Allow-Headers"] = "Authorization, Content-Type, DPoP"
         response.headers["Access-Control-Max-Age"] = "3600"
     return response
 
@@ -79,22 +85,27 @@ def _read(path: str, endpoint: Endpoint) -> ProtocolRequest:
     if request.method == "POST" and request.query_string:
         # RFC 6749 §2.3.1, §3.2: parameters, secrets above all, are never in the address (P-81).
         raise InvalidRequest("Parameters belong in the body.")
+    headers = {name.lower(): value for name, value in request.headers.items()}
+    form, many = _read_form() if request.method == "POST" else ({}, {})
     return ProtocolRequest(
         method=request.method,
         path=path,
-        headers={name.lower(): value for name, value in request.headers.items()},
-        form=_read_form() if request.method == "POST" else {},
+        headers=headers,
+        form=form,
+        many=many,
         address=client_address(),
+        client_certificate=certificate_header(headers, peer=peer_address(), mtls=settings.mtls),
     )
 
 
-def _read_form() -> dict[str, str]:
-    """Return each field once; twice is refused, empty counts as absent (RFC 6749 §3.2)."""
+def _read_form() -> tuple[dict[str, str], dict[str, tuple[str, ...]]]:
+    """Return each field once; twice is refused but for `REPEATABLE`, empty counts as absent (RFC 6749 §3.2)."""
     if request.mimetype != _FORM and (request.content_length or 0) > 0:
         raise InvalidRequest(f"The body must be {_FORM}.", status=415)
     if request.headers.get("Content-Encoding", "identity") != "identity":
         raise InvalidRequest("The body must not be compressed.", status=415)
     form: dict[str, str] = {}
+    many: dict[str, tuple[str, ...]] = {}
     try:
         fields = list(request.form.items(multi=True))
     except RequestEntityTooLarge:
@@ -104,26 +115,36 @@ def _read_form() -> dict[str, str]:
     for name, value in fields:
         if "\0" in value or "\ufffd" in value or "\0" in name:
             raise InvalidRequest("A parameter is not UTF-8 text.")
-        if name in form:
+        if name in REPEATABLE and value:
+            many[name] = (*many.get(name, ()), value)
+        elif name in form:
             raise InvalidRequest("A parameter was sent more than once.")
-        form[name] = value
-    return {name: value for name, value in form.items() if value}
+        else:
+            form[name] = value
+    return {name: value for name, value in form.items() if value}, many
 
 
 def _refuse(refusal: OAuthError, endpoint: Endpoint) -> ProtocolResponse:
-    headers = dict(NO_STORE)
-    if refusal.status in {401, 403}:
+    headers = {**NO_STORE, **(nonce_headers(clock.now()) if refusal.code in _DPOP_CODES else {})}
+    is_resource = endpoint.challenge == "Bearer"
+    status = 401 if is_resource and refusal.code in _DPOP_CODES else refusal.status
+    if status in {401, 403}:
         headers["WWW-Authenticate"] = _challenge(refusal, endpoint.challenge)
     if not refusal.code:
-        return ProtocolResponse(refusal.status, b"", headers)
-    return json_response(refusal.status, {"error": refusal.code, "error_description": refusal.description}, headers)
+        return ProtocolResponse(status, b"", headers)
+    return json_response(status, {"error": refusal.code, "error_description": refusal.description}, headers)
 
 
 def _challenge(refusal: OAuthError, scheme: str) -> str:
-    parts = [f'{scheme} realm="{settings.issuer}"']
-    if scheme == "Bearer" and refusal.code:
-        parts += [f'error="{refusal.code}"', f'error_description="{refusal.description}"']
-    return ", ".join(parts)
+    """RFC 6750 §3, RFC 9449 §7.1: which ways there are to present a token, and what was wrong with the one used."""
+    if scheme != "Bearer":
+        return f'{scheme} realm="{settings.issuer}"'
+    fault = f', error="{refusal.code}", error_description="{refusal.description}"' if refusal.code else ""
+    algorithms = " ".join(DPOP_ALGORITHMS)
+    of_proof = refusal.code in _DPOP_CODES
+    bearer = f'Bearer realm="{settings.issuer}"' + ("" if of_proof else fault)
+    proof = f'DPoP algs="{algorithms}"' + (fault if of_proof else "")
+    return f"{proof}, {bearer}" if of_proof else f"{bearer}, {proof}"
 
 
 def _register() -> None:

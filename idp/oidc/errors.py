@@ -67,3 +67,39 @@ class InsufficientScope(OAuthError):
 
     code = "insufficient_scope"
     status = 403
+
+
+class InvalidRequestObject(OAuthError):
+    """RFC 9101 §7: the request object is not good."""
+
+    code = "invalid_request_object"
+
+
+class InvalidRequestUri(OAuthError):
+    """RFC 9101 §7: the `request_uri` leads to nothing that may be used."""
+
+    code = "invalid_request_uri"
+
+
+class InvalidTarget(OAuthError):
+    """RFC 8707 §2: a resource that is unknown, malformed or not this client's."""
+
+    code = "invalid_target"
+
+
+class InvalidAuthorizationDetails(OAuthError):
+    """RFC 9396 §5: authorization details that are malformed, or of a type that is not this client's."""
+
+    code = "invalid_authorization_details"
+
+
+class InvalidDpopProof(OAuthError):
+    """RFC 9449 §5: the DPoP proof is missing or not good."""
+
+    code = "invalid_dpop_proof"
+
+
+class UseDpopNonce(OAuthError):
+    """RFC 9449 §8: the proof must carry a nonce of ours."""
+
+    code = "use_dpop_nonce"

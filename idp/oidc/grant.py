@@ -1,16 +1,17 @@
-"""What a visitor granted a client in one authorization: the facts that codes, tokens and families carry on."""
+"""What was granted to a client in one authorization: the facts that codes, tokens and families carry on."""
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 
 @dataclass(frozen=True)
 class Grant:
-    """One authorization: who, to whom, what, and how they had signed in."""
+    """One authorization: who, to whom, what, and how they had signed in; a machine's own has nobody and no `acr`."""
 
     id: str
     client_id: str
-    account_id: str
+    account_id: str | None
     sid: str
     scopes: tuple[str, ...]
     auth_time: datetime
@@ -18,3 +19,12 @@ class Grant:
     amr: tuple[str, ...]
     userinfo_claims: tuple[str, ...] = ()
     id_token_claims: tuple[str, ...] = ()
+    resources: tuple[str, ...] = ()
+    authorization_details: tuple[dict[str, Any], ...] = ()
+
+    @property
+    def holder(self) -> str:
+        """Return the account; raises `ValueError` for a grant in which nobody took part."""
+        if self.account_id is None:
+            raise ValueError("nobody stands behind this grant")
+        return self.account_id

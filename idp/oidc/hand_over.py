@@ -7,10 +7,12 @@ from werkzeug.wrappers import Response as BaseResponse
 
 from idp import entropy, i18n, logs, metrics
 from idp.db import db
+from idp.oidc.authorization_details import describe_details
 from idp.oidc.clients import Client
 from idp.oidc.codes import AuthorizationCode, issue_code
 from idp.oidc.consents import allowed_claims, consent_texts, granted_scopes, record_consent, wanted_scopes
-from idp.oidc.errors import OAuthError
+from idp.oidc.errors import InvalidRequestUri, OAuthError
+from idp.oidc.front_channel import issue_front_channel
 from idp.oidc.grant import Grant
 from idp.oidc.needs import (
     Need,
@@ -21,6 +23,7 @@ from idp.oidc.needs import (
     reported_acr,
     wished_levels,
 )
+from idp.oidc.pushed import use_pushed
 from idp.oidc.response_modes import ReturnAddress, answer, refuse
 from idp.signin.interaction import Demand, start_interaction
 from idp.web import change_session, ensure_session
@@ -32,15 +35,17 @@ def send_to_sign_in(standing: Standing, need: Need, *, restart_url: str, now: da
     """Keep the request and lead the visitor to the pages that ask for what is missing."""
     asked, client = standing.request, standing.client
     agree = must_agree(standing, need)
+    locale = i18n.locale_for(asked.ui_locales)
     demand = Demand(
-        service=client.name_in(i18n.current_locale()),
+        service=client.name_in(locale),
         service_id=client.client_id,
         levels=demanded_levels(asked),
         wished_levels=wished_levels(asked, client),
         fresh_after=standing.fresh_after,
         consent_to=consent_texts(wanted_scopes(asked, client)) if agree else None,
         account_id=expected_account(standing),
-        locale=i18n.current_locale(),
+        locale=locale,
+        consent_details=describe_details(asked.authorization_details, locale) if agree else (),
         form_target=asked.redirect_uri,
     )
     db.session.rollback()
@@ -61,6 +66,8 @@ def hand_over(to: ReturnAddress, standing: Standing, now: datetime) -> Response:
     asked, client, session = standing.request, standing.client, standing.session
     if session is None or not (session.account_id and session.sid and session.acr and session.auth_time):
         raise ValueError("only a complete sign-in gets a code")
+    if asked.pushed is not None and not use_pushed(asked.pushed, now):
+        return turn_away(to, InvalidRequestUri("The request_uri was used."), client)
     grant = Grant(
         id=entropy.identifier(),
         client_id=client.client_id,
@@ -72,6 +79,8 @@ def hand_over(to: ReturnAddress, standing: Standing, now: datetime) -> Response:
         amr=session.amr,
         userinfo_claims=allowed_claims(asked.claims.userinfo, client),
         id_token_claims=allowed_claims(asked.claims.id_token, client),
+        resources=asked.resources,
+        authorization_details=asked.authorization_details,
     )
     if standing.agreed and not client.first_party:
         agreed = wanted_scopes(asked, client)
@@ -80,10 +89,22 @@ def hand_over(to: ReturnAddress, standing: Standing, now: datetime) -> Response:
     # What the client will be signed out of.
     if client.client_id not in session.clients:
         change_session(lambda held: held.with_client(client.client_id))
-    code = issue_code(AuthorizationCode(grant, to.redirect_uri, asked.nonce, asked.code_challenge, now))
+    fields = _issue(standing, grant, to, now)
     metrics.AUTHORIZE.labels("code").inc()
     log.info("code-issued", client_id=client.client_id, account_id=session.account_id, grant=grant.id)
-    return answer(to, {"code": code})
+    return answer(to, fields)
+
+
+def _issue(standing: Standing, grant: Grant, to: ReturnAddress, now: datetime) -> dict[str, str]:
+    """Return what the response type asks for; anything but a code exists for certification only (R14)."""
+    asked = standing.request
+    words = (asked.response_type or "code").split()
+    fields: dict[str, str] = {}
+    if "code" in words:
+        fields["code"] = issue_code(
+            AuthorizationCode(grant, to.redirect_uri, asked.nonce, asked.code_challenge, now, asked.dpop_jkt)
+        )
+    return fields if words == ["code"] else fields | issue_front_channel(words, grant, standing, fields, now)
 
 
 def turn_away(to: ReturnAddress, fault: OAuthError, client: Client) -> Response:

@@ -9,6 +9,7 @@ from idp.oidc.clients import Client
 from idp.oidc.grant import Grant
 from idp.oidc.jose.own import half_hash, sign
 from idp.oidc.keys import key_ring
+from idp.oidc.sealed import seal_for
 from idp.oidc.subjects import subject_for
 from idp.settings import settings
 
@@ -21,6 +22,7 @@ def issue_id_token(
     *,
     now: datetime,
     access_token: str | None = None,
+    code: str | None = None,
     nonce: str | None = None,
     person: Mapping[str, Any] | None = None,
 ) -> str:
@@ -28,7 +30,7 @@ def issue_id_token(
     issued = int(now.timestamp())
     claims: dict[str, Any] = {
         "iss": settings.issuer,
-        "sub": subject_for(grant.account_id, client),
+        "sub": subject_for(grant.holder, client),
         "aud": client.client_id,
         "iat": issued,
         "exp": issued + int(settings.lifetimes.id_token.total_seconds()),
@@ -41,9 +43,17 @@ def issue_id_token(
         claims["nonce"] = nonce
     if access_token is not None:
         claims["at_hash"] = half_hash(access_token)
+    if code is not None:
+        # OpenID Connect Core §3.3.2.11.
+        claims["c_hash"] = half_hash(code)
     if person and grant.id_token_claims:
         claims.update(claims_for(person, named=grant.id_token_claims))
-    return sign(claims, key_ring().active[client.id_token_signed_response_alg], typ=TYPE)
+    signed = sign(claims, key_ring().active[client.id_token_signed_response_alg], typ=TYPE)
+    if client.id_token_encrypted_response_alg is None:
+        return signed
+    return seal_for(
+        client, signed, alg=client.id_token_encrypted_response_alg, enc=client.id_token_encrypted_response_enc, now=now
+    )
 
 
 def sid_for(sid: str, client: Client) -> str:

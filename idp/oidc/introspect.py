@@ -1,19 +1,23 @@
-"""Introspection (RFC 7662): whether a token lives, told only to the client that it was issued to."""
+"""Introspection (RFC 7662, RFC 9701): whether a token lives, told to its client and to the API that it is for."""
 
 from typing import Any
 
 from idp import clock
 from idp.accounts import directory
 from idp.oidc.client_auth import authenticate_client
-from idp.oidc.clients import Client
+from idp.oidc.clients import Client, find_client
 from idp.oidc.errors import InvalidClient, InvalidRequest
 from idp.oidc.grant import Grant
-from idp.oidc.protocol import ProtocolRequest, ProtocolResponse, json_response
+from idp.oidc.jose.own import sign
+from idp.oidc.keys import key_ring
+from idp.oidc.protocol import NO_STORE, ProtocolRequest, ProtocolResponse, json_response
 from idp.oidc.refresh import find_family
 from idp.oidc.subjects import subject_for
-from idp.oidc.tokens import find_access_token
+from idp.oidc.tokens import describe_token, find_access_token
 from idp.settings import settings
 
+TYPE = "token-introspection+jwt"
+JWT_TYPE = f"application/{TYPE}"
 INACTIVE: dict[str, Any] = {"active": False}
 
 
@@ -26,19 +30,32 @@ def introspect(request: ProtocolRequest) -> ProtocolResponse:
     token = request.form.get("token")
     if token is None:
         raise InvalidRequest("token is missing.")
-    return json_response(200, _access_token(token, client) or _refresh_token(token, client) or INACTIVE)
+    said = _access_token(token, client) or _refresh_token(token, client) or INACTIVE
+    return _answer(said, client, signed=JWT_TYPE in request.headers.get("accept", ""))
+
+
+def _answer(said: dict[str, Any], client: Client, *, signed: bool) -> ProtocolResponse:
+    """Answer in JSON, or signed where the caller wants proof of who said so (RFC 9701 §4, §5)."""
+    alg = client.introspection_signed_response_alg
+    if not signed and alg is None:
+        return json_response(200, said)
+    claims = {
+        "iss": settings.issuer,
+        "aud": client.client_id,
+        "iat": int(clock.now().timestamp()),
+        "token_introspection": said,
+    }
+    token = sign(claims, key_ring().active[alg or client.id_token_signed_response_alg], typ=TYPE)
+    return ProtocolResponse(200, token.encode(), {**NO_STORE, "Content-Type": JWT_TYPE})
 
 
 def _access_token(value: str, client: Client) -> dict[str, Any] | None:
     token = find_access_token(value)
-    if token is None or not _may_see(token.grant, client):
+    if token is None or not _is_alive(token.grant):
         return None
-    return {
-        **_about(token.grant, client, token.scopes),
-        "token_type": "Bearer",
-        "iat": int(token.issued_at.timestamp()),
-        "exp": int(token.expires_at.timestamp()),
-    }
+    # AC-141: whom it was issued to, and the API that it is for.
+    is_for_it = not set(client.serves_resources).isdisjoint(token.audience)
+    return describe_token(token) if is_for_it or token.grant.client_id == client.client_id else None
 
 
 def _refresh_token(value: str, client: Client) -> dict[str, Any] | None:
@@ -46,29 +63,27 @@ def _refresh_token(value: str, client: Client) -> dict[str, Any] | None:
     if found is None:
         return None
     family, n = found
-    now = clock.now()
-    idle_end = family.rotated_at + settings.lifetimes.refresh_idle
-    if family.revoked_at or n != family.n or now >= min(family.ends_at, idle_end):
+    end = min(family.ends_at, family.rotated_at + settings.lifetimes.refresh_idle)
+    if family.revoked_at or n != family.n or clock.now() >= end or not _is_alive(family.grant):
         return None
-    if not _may_see(family.grant, client):
-        return None
-    about = _about(family.grant, client, tuple(family.scopes))
-    return {**about, "iat": int(family.rotated_at.timestamp()), "exp": int(min(family.ends_at, idle_end).timestamp())}
-
-
-def _may_see(grant: Grant, client: Client) -> bool:
-    account = directory.find_account(grant.account_id)
-    return grant.client_id == client.client_id and account is not None and account.status == "active"
-
-
-def _about(grant: Grant, client: Client, scopes: tuple[str, ...]) -> dict[str, Any]:
     return {
         "active": True,
         "iss": settings.issuer,
-        "client_id": grant.client_id,
-        "sub": subject_for(grant.account_id, client),
-        "aud": grant.client_id,
-        "scope": " ".join(scopes),
-        "acr": grant.acr,
-        "auth_time": int(grant.auth_time.timestamp()),
+        "client_id": client.client_id,
+        "sub": subject_for(family.account_id, client),
+        "aud": settings.issuer,
+        "scope": " ".join(family.scopes),
+        "acr": family.acr,
+        "auth_time": int(family.auth_time.timestamp()),
+        "iat": int(family.rotated_at.timestamp()),
+        "exp": int(end.timestamp()),
     }
+
+
+def _is_alive(grant: Grant) -> bool:
+    """Whether its client may still act, and the person behind it, if there is one."""
+    client = find_client(grant.client_id)
+    if client is None or client.is_suspended:
+        return False
+    account = directory.find_account(grant.account_id) if grant.account_id else None
+    return grant.account_id is None or (account is not None and account.status == "active")

@@ -111,7 +111,8 @@ def _is_too_low(standing: Standing) -> bool:
 def _needs_consent(standing: Standing) -> bool:
     if standing.agreed:
         return False
-    if "consent" in standing.request.prompt:
+    # RFC 9396 §7: what is allowed in detail is allowed once; nobody agreed to this one before.
+    if "consent" in standing.request.prompt or standing.request.authorization_details:
         return True
     if standing.client.first_party or standing.session is None or standing.session.account_id is None:
         return False

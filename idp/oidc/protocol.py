@@ -6,17 +6,22 @@ from dataclasses import dataclass, field
 from typing import Any
 
 NO_STORE = {"Cache-Control": "no-store", "Pragma": "no-cache"}
+# RFC 8707 §2, RFC 8693 §2.1: these alone "MAY" be sent more than once.
+REPEATABLE = frozenset({"resource", "audience"})
 
 
 @dataclass(frozen=True, slots=True)
 class ProtocolRequest:
-    """A request as an endpoint needs it: header names in lower case, each form field once."""
+    """A request as an endpoint needs it: header names in lower case, each form field once but for `REPEATABLE`."""
 
     method: str
     path: str
     headers: Mapping[str, str]
     form: Mapping[str, str] = field(default_factory=dict)
+    # Every value of the fields that may be repeated.
+    many: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     address: str = "unknown"
+    # The certificate that the client showed to our proxy, as PEM (RFC 8705).
     client_certificate: str | None = None
 
 

@@ -6,18 +6,24 @@ A token is ``family.n.mac``: nothing to steal is stored. The family and its curr
 import base64
 import re
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
+from typing import Any
 
 from sqlalchemy import JSON, ColumnElement, String, select, update
 from sqlalchemy.orm import Mapped, mapped_column
 
 from idp import audit, crypto
 from idp.db import Base, Moment, db
+from idp.oidc.clients import Client
 from idp.oidc.errors import InvalidGrant, InvalidScope
 from idp.oidc.grant import Grant
+from idp.oidc.possession import Confirmation
+from idp.oidc.resources import narrow_resources
 from idp.oidc.tokens import revoke_access_tokens
 from idp.settings import settings
 
+# Moving the idle end at every use would make every use a write.
+_TOUCH_AFTER = timedelta(hours=1)
 _SHAPE = re.compile(r"([A-Za-z0-9_-]{22})\.(\d{1,9})\.([A-Za-z0-9_-]{43})")
 
 
@@ -33,6 +39,11 @@ class RefreshFamily(Base):
     scopes: Mapped[list[str]] = mapped_column(JSON)
     userinfo_claims: Mapped[list[str]] = mapped_column(JSON)
     id_token_claims: Mapped[list[str]] = mapped_column(JSON)
+    resources: Mapped[list[str]] = mapped_column(JSON, default=list, server_default="[]")
+    authorization_details: Mapped[list[dict[str, Any]]] = mapped_column(JSON, default=list, server_default="[]")
+    # What a public client's tokens are bound to (RFC 9449 §5, RFC 8705 §4); others prove themselves anyway.
+    jkt: Mapped[str | None] = mapped_column(String(43), default=None)
+    x5t: Mapped[str | None] = mapped_column(String(43), default=None)
     auth_time: Mapped[datetime] = mapped_column(Moment)
     acr: Mapped[str] = mapped_column(String(80))
     amr: Mapped[list[str]] = mapped_column(JSON)
@@ -57,7 +68,13 @@ class RefreshFamily(Base):
             amr=tuple(self.amr),
             userinfo_claims=tuple(self.userinfo_claims),
             id_token_claims=tuple(self.id_token_claims),
+            resources=tuple(self.resources),
+            authorization_details=tuple(self.authorization_details),
         )
+
+    def is_held_by(self, bound_to: Confirmation) -> bool:
+        """Tell whether a request holds the keys that the family is bound to, if any."""
+        return self.jkt in {None, bound_to.jkt} and self.x5t in {None, bound_to.x5t}
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,13 +86,15 @@ class Rotated:
     successor: str
 
 
-def issue_family(grant: Grant, now: datetime) -> str:
-    """Begin a family and return its first token; the caller commits."""
+def issue_family(grant: Grant, now: datetime, *, bound_to: Confirmation | None = None) -> str:
+    """Begin a family, bound to what a public client holds, and return its first token; the caller commits."""
     db.session.add(
         RefreshFamily(
-            id=grant.id, client_id=grant.client_id, account_id=grant.account_id, sid=grant.sid,
+            id=grant.id, client_id=grant.client_id, account_id=grant.holder, sid=grant.sid,
             scopes=list(grant.scopes), userinfo_claims=list(grant.userinfo_claims),
             id_token_claims=list(grant.id_token_claims), auth_time=grant.auth_time, acr=grant.acr, amr=list(grant.amr),
+            resources=list(grant.resources), authorization_details=list(grant.authorization_details),
+            jkt=bound_to.jkt if bound_to else None, x5t=bound_to.x5t if bound_to else None,
             n=1, created_at=now, rotated_at=now, ends_at=now + settings.lifetimes.refresh_absolute,
         )
     )  # fmt: skip
@@ -91,22 +110,36 @@ def find_family(token: str, *, client_id: str) -> tuple[RefreshFamily, int] | No
     return None if family is None or family.client_id != client_id else (family, int(found[2]))
 
 
-def rotate(token: str, *, client_id: str, scope: str | None, now: datetime) -> Rotated:
-    """Exchange a refresh token for its successor, or raise `InvalidGrant` or `InvalidScope`; commits.
+def rotate(
+    token: str,
+    *,
+    client: Client,
+    bound_to: Confirmation,
+    scope: str | None,
+    resources: tuple[str, ...] = (),
+    now: datetime,
+) -> Rotated:
+    """Exchange a refresh token for its successor, or raise `InvalidGrant`, `InvalidScope` or `InvalidTarget`; commits.
 
     The token before the current one is answered with the same successor for a short grace: the reply to a phone may
     have been lost (RC-39). Any older one has leaked, and ends the family (RFC 9700 §4.14.2).
     """
-    found = find_family(token, client_id=client_id)
+    found = find_family(token, client_id=client.client_id)
     if found is None:
         raise InvalidGrant("refresh token unknown, or of another client")
     family, n = found
+    if not family.is_held_by(bound_to):
+        db.session.rollback()
+        raise InvalidGrant("refresh token bound to another key")
     is_dead = family.revoked_at or now >= family.ends_at or now >= family.rotated_at + settings.lifetimes.refresh_idle
     if is_dead:
         db.session.rollback()
         raise InvalidGrant(f"family ended: {family.revoked_for or 'time'}")
     # Asked before the token is used up: a request for too much costs the client nothing.
     scopes = _narrow(tuple(family.scopes), scope)
+    narrow_resources(tuple(family.resources), resources)
+    if client.profile.keeps_refresh_tokens and n == family.n:
+        return _keep(family, scopes, token, now)
     if n == family.n and _move(family.id, n, now):
         return Rotated(family.grant, scopes, _token(family.id, n + 1))
     # Not the current one, or a rival was faster: look at the family as it is now.
@@ -117,8 +150,17 @@ def rotate(token: str, *, client_id: str, scope: str | None, now: datetime) -> R
     if in_grace and alive:
         return Rotated(grant, scopes, successor)
     revoke_grant(grant.id, now, reason="refresh-reuse")
-    audit.record("refresh-reuse", outcome="refused", account_id=grant.account_id, client_id=client_id)
+    audit.record("refresh-reuse", outcome="refused", account_id=grant.account_id, client_id=client.client_id)
     raise InvalidGrant("refresh token reused")
+
+
+def _keep(family: RefreshFamily, scopes: tuple[str, ...], token: str, now: datetime) -> Rotated:
+    """FAPI 2.0 §5.3.2.1-9: "shall not use refresh token rotation"; such a token is bound to its client's keys."""
+    if now - family.rotated_at >= _TOUCH_AFTER:
+        family.rotated_at = now
+    grant = family.grant
+    db.session.commit()
+    return Rotated(grant, scopes, token)
 
 
 def revoke_grant(grant_id: str, now: datetime, *, reason: str) -> None:

@@ -11,12 +11,16 @@ from sqlalchemy.exc import IntegrityError
 from idp import audit, crypto, entropy
 from idp.db import db
 from idp.oidc.claims import SCOPES
+from idp.oidc.client_auth import CLIENT_AUTH, offered_methods
 from idp.oidc.clients import SECRET_CONTEXT, Client, ClientRow, ClientSecret, forget_cached_clients, read_client
+from idp.oidc.grants import grant_types
 from idp.oidc.jose.foreign import BadKeys, read_public_keys
 from idp.oidc.jose.own import ALGORITHMS
 from idp.oidc.jose.sealing import CONTENT_ALGORITHMS, KEY_ALGORITHMS
 from idp.oidc.profiles import ASYMMETRIC, PROFILES
 from idp.oidc.redirect_uris import fault_of
+from idp.oidc.resources import is_resource
+from idp.oidc.response_modes import JWT, RESPONSE_MODES
 from idp.oidc.response_types import response_types
 from idp.settings import settings
 
@@ -30,8 +34,6 @@ KINDS: dict[str, dict[str, Any]] = {
     "mobile": {"token_endpoint_auth_method": "none", "security_profile": "native"},
     "machine": {"token_endpoint_auth_method": "client_secret_basic", "security_profile": "oidc"},
 }
-GRANT_TYPES = ("authorization_code", "refresh_token", "client_credentials")
-AUTH_METHODS = ("client_secret_basic", "client_secret_post", "client_secret_jwt", "private_key_jwt", "none")
 _WEB_PAGES = (
     "client_uri", "logo_uri", "policy_uri", "tos_uri", "jwks_uri", "initiate_login_uri", "backchannel_logout_uri",
     "frontchannel_logout_uri",
@@ -47,7 +49,7 @@ _PUBLIC_RESPONSE_TYPES = ("code",)
 _CHOICES: tuple[tuple[str, tuple[Any, ...]], ...] = (
     ("kind", tuple(KINDS)),
     ("security_profile", tuple(PROFILES)),
-    ("token_endpoint_auth_method", AUTH_METHODS),
+    ("token_endpoint_auth_method", tuple(CLIENT_AUTH)),
     ("id_token_signed_response_alg", ALGORITHMS),
     ("subject_type", ("pairwise", "public")),
     ("authorization_signed_response_alg", _OUR_ALGORITHMS),
@@ -59,30 +61,27 @@ _CHOICES: tuple[tuple[str, tuple[Any, ...]], ...] = (
     ("userinfo_encrypted_response_enc", (None, *CONTENT_ALGORITHMS)),
     ("id_token_encrypted_response_alg", (None, *KEY_ALGORITHMS)),
     ("id_token_encrypted_response_enc", (None, *CONTENT_ALGORITHMS)),
-    ("access_token_format", ("opaque",)),
+    ("access_token_format", ("opaque", "jwt")),
 )
-_LISTED = ("resources", "serves_resources", "authorization_details_types", "exchanges_tokens_of", "request_uris")
+_LISTED = (
+    "resources", "serves_resources", "authorization_details_types", "exchanges_tokens_of", "request_uris",
+    "machine_scopes", "response_modes", "default_acr_values",
+)  # fmt: skip
+# RFC 6749 §3.3.
+_SCOPE = re.compile(r"[\x21\x23-\x5b\x5d-\x7e]{1,100}")
 # Taken over from whoever registers as they are; `check_client_metadata` judges them.
 _CARRIED = (
     "require_pkce", "client_uri", "logo_uri", "policy_uri", "tos_uri", "names", "sector_identifier", "security_profile",
-    "jwks", "jwks_uri", "initiate_login_uri", "default_max_age", "default_acr_values", "response_types",
-    "response_modes", "machine_scopes", "registered", "tls_client_certificate_bound_access_tokens",
-    "dpop_bound_access_tokens", "require_pushed_authorization_requests", "require_signed_request_object",
+    "jwks", "jwks_uri", "initiate_login_uri", "default_max_age", "response_types", "registered",
+    "tls_client_certificate_bound_access_tokens", "dpop_bound_access_tokens", "require_pushed_authorization_requests",
+    "require_signed_request_object",
     "backchannel_logout_uri", "backchannel_logout_session_required", "frontchannel_logout_uri",
-    "frontchannel_logout_session_required", *_CERTIFICATE_NAMES, *_LISTED,
-    *(name for name, _ in _CHOICES[5:]),
+    "frontchannel_logout_session_required", "access_token_format", *_CERTIFICATE_NAMES, *_LISTED,
+    *(name for name, _ in _CHOICES[6:]),
 )  # fmt: skip
 
 # Described already, not served yet: a client that relied on one of these would be less safe than it believes.
-_NOT_SERVED = (
-    "jwks_uri", "tls_client_certificate_bound_access_tokens", "dpop_bound_access_tokens",
-    "require_pushed_authorization_requests", "require_signed_request_object", "request_object_signing_alg",
-    "request_uris", "authorization_signed_response_alg", "userinfo_signed_response_alg",
-    "introspection_signed_response_alg", "userinfo_encrypted_response_alg", "userinfo_encrypted_response_enc",
-    "id_token_encrypted_response_alg", "id_token_encrypted_response_enc", "resources", "serves_resources",
-    "authorization_details_types", "machine_scopes", "exchanges_tokens_of", "backchannel_logout_uri",
-    "frontchannel_logout_uri", "initiate_login_uri",
-)  # fmt: skip
+_NOT_SERVED = ("jwks_uri", "backchannel_logout_uri", "frontchannel_logout_uri", "initiate_login_uri")
 
 
 class MetadataFault(Exception):
@@ -97,6 +96,8 @@ def metadata_from_form(asked: Mapping[str, Any]) -> dict[str, Any]:
     """Return the metadata that a few answers stand for, filled up by kind."""
     kind = str(asked.get("kind") or "website")
     scopes = sorted(set(str(asked.get("scope") or "openid").split()))
+    # OpenID Connect Core §15.1 for everybody, FAPI 2.0 §5.4.1 for those who are stricter.
+    usual_alg = "ES256" if asked.get("security_profile") == "fapi2" else "RS256"
     metadata = {
         "client_id": asked.get("client_id") or entropy.identifier(),
         "name": asked.get("name") or "",
@@ -106,7 +107,8 @@ def metadata_from_form(asked: Mapping[str, Any]) -> dict[str, Any]:
         "post_logout_redirect_uris": list(asked.get("post_logout_redirect_uris") or ()),
         "scopes": scopes,
         "grant_types": sorted(asked.get("grant_types") or _usual_grants(kind, scopes)),
-        "id_token_signed_response_alg": asked.get("id_token_alg") or "RS256",
+        "id_token_signed_response_alg": asked.get("id_token_alg") or usual_alg,
+        "authorization_signed_response_alg": asked.get("authorization_signed_response_alg") or usual_alg,
         "subject_type": asked.get("subject_type") or "pairwise",
         "first_party": not asked.get("third_party"),
     }
@@ -144,8 +146,10 @@ def check_client_metadata(metadata: Mapping[str, Any]) -> None:
     faults += [
         f"grant_types: {grant!r} is not offered"
         for grant in metadata.get("grant_types", ())
-        if grant not in GRANT_TYPES
+        if grant not in grant_types()
     ]
+    if metadata.get("token_endpoint_auth_method") in set(CLIENT_AUTH) - set(offered_methods()):
+        faults.append("token_endpoint_auth_method: certificates need mtls.header and mtls.authorities")
     faults += [
         f"{field}: must be a list of texts"
         for field in _LISTED
@@ -153,6 +157,7 @@ def check_client_metadata(metadata: Mapping[str, Any]) -> None:
     ]
     faults += [f"{field}: not served yet" for field in _NOT_SERVED if metadata.get(field)]
     faults += _response_type_faults(metadata) + _key_faults(metadata) + _profile_faults(metadata)
+    faults += _reach_faults(metadata)
     faults += _uri_faults(metadata, str(kind))
     if faults:
         raise MetadataFault(faults)
@@ -201,6 +206,32 @@ def keep_secret(
 def _response_type_faults(metadata: Mapping[str, Any]) -> list[str]:
     asked = metadata.get("response_types", _PUBLIC_RESPONSE_TYPES)
     return [f"response_types: {one!r} is not offered" for one in asked if one not in response_types()]
+
+
+def _reach_faults(metadata: Mapping[str, Any]) -> list[str]:
+    """What a client may ask for: APIs, scopes of its own, details, ways for answers to travel."""
+    faults = [
+        f"{field}: {one!r} is no absolute URI without a fragment (RFC 8707 2)"
+        for field in ("resources", "serves_resources")
+        for one in metadata.get(field, ())
+        if not is_resource(str(one))
+    ]
+    faults += [
+        f"machine_scopes: {one!r} cannot be a scope of the client's own"
+        for one in metadata.get("machine_scopes", ())
+        if one in SCOPES or not _SCOPE.fullmatch(str(one))
+    ]
+    faults += [
+        f"authorization_details_types: {one!r} is not in the settings"
+        for one in metadata.get("authorization_details_types", ())
+        if one not in settings.authorization_details
+    ]
+    faults += [
+        f"response_modes: {one!r} is not offered; {JWT!r} stands for every signed one"
+        for one in metadata.get("response_modes", ())
+        if one not in {JWT, *(name for name, mode in RESPONSE_MODES.items() if not mode.is_signed)}
+    ]
+    return faults
 
 
 def _key_faults(metadata: Mapping[str, Any]) -> list[str]:

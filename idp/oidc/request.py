@@ -9,21 +9,25 @@ from urllib.parse import parse_qsl, urlencode
 from pydantic import TypeAdapter
 from werkzeug.datastructures import Headers
 
+from idp.oidc.authorization_details import parse_details
 from idp.oidc.claims import ClaimsRequest, parse_claims_request
-from idp.oidc.errors import InvalidRequest
+from idp.oidc.errors import InvalidRequest, OAuthError
 from idp.oidc.hints import Hint, find_hint
+from idp.oidc.response_types import parse_response_type
 
 # OIDC Core §3.1.2.1, RFC 7636, RFC 9101; what is not here is ignored, as RFC 6749 §3.1 demands.
 PARAMETERS = (
     "client_id", "redirect_uri", "response_type", "response_mode", "scope", "state", "nonce", "code_challenge",
     "code_challenge_method", "prompt", "max_age", "acr_values", "claims", "login_hint", "id_token_hint", "ui_locales",
-    "claims_locales", "display", "request", "request_uri", "registration",
+    "claims_locales", "display", "request", "request_uri", "registration", "dpop_jkt", "authorization_details",
+    "resource",
 )  # fmt: skip
-# Nothing is ever cut short: what is longer than this is refused as a whole (AC-110).
-_LONGEST = {"id_token_hint": 16_384, "claims": 8_192, "request": 65_536}
+# Octets; what is longer is refused as a whole.
+_LONGEST = {"id_token_hint": 16_384, "claims": 8_192, "authorization_details": 8_192, "request": 65_536}
 _LONGEST_OTHER = 4_096
 _MOST_PARAMETERS = 100
 _MAX_AGE = re.compile(r"[0-9]{1,10}", re.ASCII)
+_THUMBPRINT = re.compile(r"[A-Za-z0-9_-]{43}", re.ASCII)
 _HARMLESS_HINT = re.compile(r"[\w.@+-]{1,100}", re.ASCII)
 _NIR = re.compile(r"[1-8]\d{4}(?:\d\d|2[AB])\d{6}(?:\d\d)?", re.ASCII | re.IGNORECASE)
 
@@ -39,17 +43,19 @@ class UnreadableRequest(Exception):
 
 @dataclass(frozen=True)
 class Parameters:
-    """The parameters as sent: one value each, empty ones left out, those sent twice named only."""
+    """The parameters as sent: one value each but for `resource`, empty ones left out, those sent twice named only."""
 
     values: Mapping[str, str]
     repeated: frozenset[str] = frozenset()
+    resources: tuple[str, ...] = ()
 
     def __getitem__(self, name: str) -> str | None:
         return None if name in self.repeated else self.values.get(name)
 
     def as_query(self) -> str:
         """Return the parameters as a query, so that they can be sent again; a hint that may be a NIR stays out."""
-        return urlencode({n: v for n, v in self.values.items() if n != "login_hint" or parse_login_hint(v)})
+        kept = [(n, v) for n, v in self.values.items() if n != "login_hint" or parse_login_hint(v)]
+        return urlencode([*kept, *(("resource", one) for one in self.resources)])
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,8 +79,12 @@ class AuthorizationRequest:
     login_hint: str | None = field(repr=False)
     ui_locales: str | None
     display: str | None
-    request_object: bool
-    request_uri: bool
+    resources: tuple[str, ...]
+    authorization_details: tuple[dict[str, Any], ...]
+    dpop_jkt: str | None
+    is_signed: bool
+    # The key of the pushed request that this is, if it was pushed.
+    pushed: str | None
 
     def as_payload(self) -> dict[str, Any]:
         """Return the request as plain values, for the sign-in to keep."""
@@ -95,19 +105,28 @@ def read_parameters(raw: bytes, known: tuple[str, ...] = PARAMETERS) -> Paramete
     values: dict[str, str] = {}
     seen: set[str] = set()
     repeated: set[str] = set()
+    resources: list[str] = []
     for name, value in pairs:
         if "\0" in name or "\0" in value:
             raise UnreadableRequest("NUL in a parameter")
         if name not in known:
             continue
-        if len(value.encode()) > _LONGEST.get(name, _LONGEST_OTHER):
-            raise UnreadableRequest(f"{name} is too long")
+        check_length(name, value)
+        if name == "resource":
+            resources += [value] if value else []
+            continue
         if name in seen:
             repeated.add(name)
         seen.add(name)
         if value:
             values[name] = value
-    return Parameters(values, frozenset(repeated))
+    return Parameters(values, frozenset(repeated), tuple(resources))
+
+
+def check_length(name: str, value: str) -> None:
+    """Raise `UnreadableRequest` for a value that is too long: nothing is ever cut short (AC-110)."""
+    if len(value.encode()) > _LONGEST.get(name, _LONGEST_OTHER):
+        raise UnreadableRequest(f"{name} is too long")
 
 
 def is_cross_site(headers: Headers, issuer: str) -> bool:
@@ -116,14 +135,19 @@ def is_cross_site(headers: Headers, issuer: str) -> bool:
     return site not in {None, "same-origin", "none"} or origin not in {None, issuer}
 
 
-def parse_request(parameters: Parameters, *, client_id: str, redirect_uri: str) -> AuthorizationRequest:
+def parse_request(
+    parameters: Parameters, *, client_id: str, redirect_uri: str, is_signed: bool = False, pushed: str | None = None
+) -> AuthorizationRequest:
     """Turn the parameters of a known client into a request; raises `InvalidRequest` where one is malformed."""
+    if parameters["registration"] is not None:
+        # OIDC Core §7.2.1: a client that describes itself on the fly has not been looked at by anybody.
+        raise OAuthError("The registration parameter is not supported.", code="registration_not_supported")
     if parameters.repeated:
         raise InvalidRequest(f"{min(parameters.repeated)} was sent more than once.")
     return AuthorizationRequest(
         client_id=client_id,
         redirect_uri=redirect_uri,
-        response_type=parameters["response_type"],
+        response_type=parse_response_type(parameters["response_type"]),
         response_mode=parameters["response_mode"],
         scopes=tuple(dict.fromkeys((parameters["scope"] or "").split())),
         state=parameters["state"],
@@ -138,8 +162,11 @@ def parse_request(parameters: Parameters, *, client_id: str, redirect_uri: str) 
         login_hint=parse_login_hint(parameters["login_hint"]),
         ui_locales=parameters["ui_locales"],
         display=parameters["display"],
-        request_object=parameters["request"] is not None,
-        request_uri=parameters["request_uri"] is not None,
+        resources=tuple(dict.fromkeys(parameters.resources)),
+        authorization_details=parse_details(parameters["authorization_details"]),
+        dpop_jkt=parse_dpop_jkt(parameters["dpop_jkt"]),
+        is_signed=is_signed,
+        pushed=pushed,
     )
 
 
@@ -155,6 +182,13 @@ def parse_max_age(text: str | None) -> int | None:
     if not _MAX_AGE.fullmatch(text):
         raise InvalidRequest("max_age is not a whole number of seconds.")
     return int(text)
+
+
+def parse_dpop_jkt(text: str | None) -> str | None:
+    """Return the thumbprint of the key that the code is to be bound to (RFC 9449 §10)."""
+    if text is not None and not _THUMBPRINT.fullmatch(text):
+        raise InvalidRequest("dpop_jkt is not a SHA-256 thumbprint.")
+    return text
 
 
 def parse_claims(text: str | None) -> ClaimsRequest:

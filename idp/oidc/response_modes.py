@@ -1,4 +1,4 @@
-"""How an answer, code or error, travels back to the relying party: in the query, in the fragment, or as a form."""
+"""How an answer, code or error, travels back to the relying party: in the query, in the fragment, as a form, signed."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -8,11 +8,12 @@ from flask import Response
 
 from idp.oidc.clients import Client
 from idp.oidc.errors import OAuthError
+from idp.oidc.jarm import sign_answer
 from idp.oidc.request import Parameters
+from idp.oidc.response_types import default_mode, parse_response_type
 from idp.settings import settings
 from idp.web import allow_form_target, page
 
-DEFAULT_MODE = "query"
 # RFC 6749 §4.1.2.1: %x20-21 / %x23-5B / %x5D-7E.
 _DESCRIPTION = frozenset(chr(code) for code in range(0x20, 0x7F)) - {'"', "\\"}
 
@@ -21,16 +22,36 @@ _DESCRIPTION = frozenset(chr(code) for code in range(0x20, 0x7F)) - {'"', "\\"}
 class ReturnAddress:
     """Where and how an answer goes; only made from a redirect URI that was found registered."""
 
+    client: Client
     redirect_uri: str
     state: str | None
-    mode: str = DEFAULT_MODE
+    mode: str
 
 
 def return_address(parameters: Parameters, client: Client, redirect_uri: str) -> ReturnAddress:
     """Return how to answer a request of which nothing else is known to be good: an odd mode becomes the default."""
-    mode = parameters["response_mode"]
-    allowed = mode is not None and mode in RESPONSE_MODES and mode in client.response_modes
-    return ReturnAddress(redirect_uri, parameters["state"], mode if allowed and mode else DEFAULT_MODE)
+    kind = parse_response_type(parameters["response_type"])
+    return address_for(
+        client, redirect_uri, state=parameters["state"], mode=parameters["response_mode"], response_type=kind
+    )
+
+
+def address_for(
+    client: Client, redirect_uri: str, *, state: str | None, mode: str | None, response_type: str | None
+) -> ReturnAddress:
+    """Return how to answer, in the mode asked for where it may be used."""
+    usual = default_mode(response_type)
+    if mode is None or not is_allowed_mode(mode, client, response_type):
+        mode = usual
+    # JARM §2.3.4: `jwt` alone is the signed form of the usual way.
+    return ReturnAddress(client, redirect_uri, state, f"{usual}.jwt" if mode == "jwt" else mode)
+
+
+def is_allowed_mode(mode: str, client: Client, response_type: str | None) -> bool:
+    """Tell whether an answer of this type may travel so (AC-99); tokens never in a query (JARM §2.3.1 alike)."""
+    if mode not in RESPONSE_MODES or (JWT if RESPONSE_MODES[mode].is_signed else mode) not in client.response_modes:
+        return False
+    return mode not in {"query", "query.jwt"} or default_mode(response_type) == "query"
 
 
 def answer(to: ReturnAddress, fields: Mapping[str, str]) -> Response:
@@ -39,7 +60,10 @@ def answer(to: ReturnAddress, fields: Mapping[str, str]) -> Response:
     if to.state is not None:
         whole["state"] = to.state
     whole["iss"] = settings.issuer
-    response = RESPONSE_MODES[to.mode](to.redirect_uri, whole)
+    mode = RESPONSE_MODES[to.mode]
+    if mode.is_signed:
+        whole = {"response": sign_answer(whole, to.client)}
+    response = mode.send(to.redirect_uri, whole)
     response.headers["Cache-Control"] = "no-store"
     # RFC 9700 §4.2.4: nothing of this answer travels on in a Referer.
     response.headers["Referrer-Policy"] = "no-referrer"
@@ -77,8 +101,22 @@ def _redirect(url: str) -> Response:
     return Response(status=303, headers={"Location": url})
 
 
-RESPONSE_MODES: dict[str, Callable[[str, Mapping[str, str]], Response]] = {
-    "query": _by_query,
-    "fragment": _by_fragment,
-    "form_post": _by_form,
+@dataclass(frozen=True, slots=True)
+class Mode:
+    """A way for an answer to travel, and whether it is signed first (JARM)."""
+
+    send: Callable[[str, Mapping[str, str]], Response]
+    is_signed: bool = False
+
+
+JWT = "jwt"
+RESPONSE_MODES: dict[str, Mode] = {
+    "query": Mode(_by_query),
+    "fragment": Mode(_by_fragment),
+    "form_post": Mode(_by_form),
+    "query.jwt": Mode(_by_query, is_signed=True),
+    "fragment.jwt": Mode(_by_fragment, is_signed=True),
+    "form_post.jwt": Mode(_by_form, is_signed=True),
+    # Only asked for: `address_for` turns it into one of the three above.
+    JWT: Mode(_by_query, is_signed=True),
 }

@@ -15,10 +15,10 @@ def parse_response_type(text: str | None) -> str | None:
     """Return a response type in its registered order: its words are a set (RFC 6749 §3.1.1)."""
     if text is None:
         return None
-    words = frozenset(text.split(" "))
-    return next((known for known in ("code", *_FRONT_CHANNEL) if frozenset(known.split(" ")) == words), text)
+    words = sorted(text.split(" "))
+    return next((known for known in ("code", *_FRONT_CHANNEL) if sorted(known.split(" ")) == words), text)
 
 
 def default_mode(response_type: str | None) -> str:
     """Return how an answer travels unless the request says: tokens never in a query (Multiple Response Types §5)."""
-    return "query" if response_type in {None, "code"} else "fragment"
+    return "query" if response_type in {None, "code"} or response_type not in response_types() else "fragment"

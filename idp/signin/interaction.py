@@ -31,6 +31,8 @@ class Demand:
     wished_levels: tuple[str, ...] = ()
     fresh_after: datetime | None = None
     consent_to: tuple[str, ...] | None = None
+    # More to agree to, in words of the visitor's language already: a text, and lines under it.
+    consent_details: tuple[tuple[str, tuple[str, ...]], ...] = ()
     account_id: str | None = None
     locale: str | None = None
     form_target: str | None = None

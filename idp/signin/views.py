@@ -101,7 +101,8 @@ def consent_page(interaction_id: str) -> Response:
     """Say what the service will learn, before it does."""
     interaction = enter(interaction_id, "consent").interaction
     items = [_(item) for item in interaction.demand.consent_to or ()]
-    return page("signin/consent.html", interaction=interaction.id, items=items)
+    details = interaction.demand.consent_details
+    return page("signin/consent.html", interaction=interaction.id, items=items, details=details)
 
 
 @blueprint.post("/<interaction_id>/consent")

@@ -6,6 +6,7 @@ from html import unescape
 import pytest
 from flask import Flask
 
+from idp.oidc.clients import Client
 from idp.oidc.errors import OAuthError
 from idp.oidc.response_modes import ReturnAddress, refuse
 from tests.authorize.conftest import CALLBACK, Visitor, add_client, error_of, told_to
@@ -118,7 +119,7 @@ def test_every_answer_names_the_issuer_ac_111_p_21_p_67(signed_in: Visitor) -> N
 def test_a_description_has_no_character_that_oauth_forbids(app: Flask) -> None:
     """RFC 6749 §4.1.2.1; `protocol.md`: an accent in an OAuth error fails the conformance suite."""
     with app.test_request_context():
-        answer = refuse(ReturnAddress(CALLBACK, None), OAuthError('un "é\\\n'))
+        answer = refuse(ReturnAddress(Client("web", "Service"), CALLBACK, None, "query"), OAuthError('un "é\\\n'))
 
     assert "error_description=un%20&" in answer.headers["Location"]
 

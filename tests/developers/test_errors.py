@@ -15,16 +15,9 @@ NAMES = {"code", "error", "error_after_walk"}
 OF_APIS = {"insufficient_user_authentication"}
 # Told by endpoints that are under way; an entry is struck from here when its code comes.
 COMING = {
-    "invalid_authorization_details",
     "invalid_client_metadata",
-    "invalid_dpop_proof",
     "invalid_redirect_uri",
-    "invalid_request_object",
-    "invalid_request_uri",
-    "invalid_target",
-    "registration_not_supported",
     "unsupported_token_type",
-    "use_dpop_nonce",
 }
 
 

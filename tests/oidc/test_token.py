@@ -172,7 +172,7 @@ def test_a_verifier_without_a_challenge_is_refused_p_06(web: Client, make_code: 
 
 
 @pytest.mark.parametrize(
-    "grant_type", ["password", "implicit", "urn:ietf:params:oauth:grant-type:device_code", "client_credentials", "x"]
+    "grant_type", ["password", "implicit", "urn:ietf:params:oauth:grant-type:saml2-bearer", "AUTHORIZATION_CODE", "x"]
 )
 def test_grants_that_are_not_offered_are_unsupported_ac_10_ac_145(web: Client, grant_type: str) -> None:
     answer = web.post("/token", grant_type=grant_type, username="x", password="y")

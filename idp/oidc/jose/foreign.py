@@ -3,7 +3,6 @@
 Nothing in a token chooses its key but `kid`; `jku`, `x5u`, `x5c` and a `jwk` are refused or ignored (RFC 8725 §3.10).
 """
 
-import json
 import warnings
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
@@ -13,7 +12,10 @@ from joserfc import jws
 from joserfc.errors import JoseError, SecurityWarning
 from joserfc.jwk import ECKey, Key, OctKey, OKPKey, RSAKey
 
+from idp.strict_json import parse_json
+
 _LONGEST = 16 * 1024
+_DEEPEST = 12
 _MOST_KEYS = 30
 _SMALLEST_RSA = 2048
 _KINDS: dict[str, Any] = {"RSA": RSAKey, "EC": ECKey, "OKP": OKPKey}
@@ -113,7 +115,7 @@ def take_apart(token: str) -> Signed:
     try:
         parsed = jws.extract_compact(token.encode())
         header = parsed.headers()
-        claims = json.loads(parsed.payload, parse_constant=_refuse_constant)
+        claims = parse_json(parsed.payload.decode(), longest=_LONGEST, deepest=_DEEPEST)
     except (JoseError, ValueError, TypeError, RecursionError, AttributeError) as fault:
         raise BadSignature(type(fault).__name__) from fault
     if not isinstance(header, dict) or not isinstance(claims, dict):
@@ -171,7 +173,3 @@ def _aliases(alg: str) -> tuple[str, ...]:
 
 def _text(value: Any) -> str | None:
     return value if isinstance(value, str) else None
-
-
-def _refuse_constant(name: str) -> None:
-    raise ValueError(f"{name} is not JSON")

@@ -17,16 +17,19 @@ class NoKey(Exception):
     """The client has published no key that its registered algorithm can use."""
 
 
-def encrypt(token: str, keys: Sequence[PublicKey], *, alg: str, enc: str | None) -> str:
-    """Return ``token`` encrypted to the first key of the client that fits, or raise `NoKey`."""
+def encrypt(content: str, keys: Sequence[PublicKey], *, alg: str, enc: str | None, holds_jwt: bool = True) -> str:
+    """Return ``content`` encrypted to the first key of the client that fits, or raise `NoKey`."""
     kty = "RSA" if alg.startswith("RSA") else "EC"
     fitting = [one for one in keys if one.kty == kty and one.use in {None, "enc"} and one.alg in {None, alg}]
     if not fitting:
         raise NoKey(alg)
     chosen = fitting[0]
-    content = enc or DEFAULT_CONTENT
-    header = {"alg": alg, "enc": content, "cty": "JWT", **({"kid": chosen.kid} if chosen.kid else {})}
+    cipher = enc or DEFAULT_CONTENT
+    header = {"alg": alg, "enc": cipher, **({"kid": chosen.kid} if chosen.kid else {})}
+    if holds_jwt:
+        # RFC 7519 §5.2: "MUST be present" around a nested JWT.
+        header["cty"] = "JWT"
     try:
-        return str(jwe.encrypt_compact(header, token, chosen.key, algorithms=[alg, content]))
+        return str(jwe.encrypt_compact(header, content, chosen.key, algorithms=[alg, cipher]))
     except (JoseError, ValueError, TypeError) as fault:
         raise NoKey(alg) from fault

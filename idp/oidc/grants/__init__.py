@@ -1,0 +1,60 @@
+"""What can be exchanged at the token endpoint: one table, one file a grant."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from idp import clock, metrics
+from idp.oidc.client_auth import authenticate_client
+from idp.oidc.clients import Client
+from idp.oidc.dpop import nonce_headers
+from idp.oidc.errors import InvalidRequest, OAuthError, UnauthorizedClient, UnsupportedGrantType
+from idp.oidc.grants.asked import TokenRequest
+from idp.oidc.grants.authorization_code import exchange_code
+from idp.oidc.grants.client_credentials import grant_machine
+from idp.oidc.grants.refresh_token import refresh
+from idp.oidc.grants.token_exchange import exchange_token
+from idp.oidc.possession import find_confirmation
+from idp.oidc.protocol import NO_STORE, ProtocolRequest, ProtocolResponse, json_response
+from idp.settings import settings
+
+GRANTS: Mapping[str, Callable[[TokenRequest], dict[str, Any]]] = {
+    "authorization_code": exchange_code,
+    "refresh_token": refresh,
+    "client_credentials": grant_machine,
+    "urn:ietf:params:oauth:grant-type:token-exchange": exchange_token,
+}
+
+
+def grant_types() -> tuple[str, ...]:
+    """Return what a client may be registered for; the implicit grant exists for certification only (R14)."""
+    return (*GRANTS, "implicit") if settings.certification.hybrid_and_implicit else tuple(GRANTS)
+
+
+def token(request: ProtocolRequest) -> ProtocolResponse:
+    """Exchange a grant for tokens (RFC 6749 §3.2)."""
+    grant_type = request.form.get("grant_type")
+    label = grant_type if grant_type in GRANTS else "other"
+    now = clock.now()
+    try:
+        client = authenticate_client(request)
+        grant = _get_grant(grant_type, client)
+        bound_to = find_confirmation(request, client, now)
+        many = request.many
+        answer = grant(
+            TokenRequest(client, request.form, now, bound_to, many.get("resource", ()), many.get("audience", ()))
+        )
+    except OAuthError as refusal:
+        metrics.TOKEN.labels(label, "refused", refusal.code).inc()
+        raise
+    metrics.TOKEN.labels(label, "ok", "").inc()
+    return json_response(200, answer, {**NO_STORE, **nonce_headers(now)})
+
+
+def _get_grant(grant_type: str | None, client: Client) -> Callable[[TokenRequest], dict[str, Any]]:
+    if grant_type is None:
+        raise InvalidRequest("grant_type is missing.")
+    if grant_type not in GRANTS:
+        raise UnsupportedGrantType("This grant_type is not supported.")
+    if grant_type not in client.grant_types:
+        raise UnauthorizedClient("This client may not use this grant_type.")
+    return GRANTS[grant_type]

@@ -1,0 +1,73 @@
+"""The PAR endpoint (RFC 9126): a client pushes its authorization request, which is checked as at `/authorize`."""
+
+from idp import audit, clock, metrics
+from idp.oidc import dpop, redirect_uris
+from idp.oidc.checks import check_request
+from idp.oidc.client_auth import authenticate_client
+from idp.oidc.clients import Client
+from idp.oidc.errors import InvalidDpopProof, InvalidRequest, OAuthError, UnauthorizedClient
+from idp.oidc.protocol import NO_STORE, ProtocolRequest, ProtocolResponse, json_response
+from idp.oidc.pushed import push
+from idp.oidc.request import PARAMETERS, Parameters, UnreadableRequest, check_length, parse_request
+from idp.oidc.request_objects import read_request_object
+from idp.settings import settings
+
+
+def par(request: ProtocolRequest) -> ProtocolResponse:
+    """Keep an authorization request and return the `request_uri` by which the browser names it (§2)."""
+    now = clock.now()
+    client = authenticate_client(request)
+    if "authorization_code" not in client.grant_types:
+        raise UnauthorizedClient("The client may not use the authorization code grant.")
+    try:
+        parameters, is_signed = _read(request, client)
+        parameters = _bind(parameters, dpop.find_proof(request, now))
+        _check(parameters, client, is_signed=is_signed)
+    except OAuthError as refusal:
+        metrics.AUTHORIZE.labels(refusal.code).inc()
+        audit.record("request-pushed", outcome="refused", client_id=client.client_id, reason=refusal.code)
+        raise
+    request_uri = push(parameters, client_id=client.client_id, is_signed=is_signed)
+    metrics.AUTHORIZE.labels("pushed").inc()
+    lifetime = int(settings.lifetimes.pushed_request.total_seconds())
+    return json_response(
+        201, {"request_uri": request_uri, "expires_in": lifetime}, {**NO_STORE, **dpop.nonce_headers(now)}
+    )
+
+
+def _read(request: ProtocolRequest, client: Client) -> tuple[Parameters, bool]:
+    """Return the parameters, and whether they were signed: then only what is inside counts (RFC 9126 §3)."""
+    form = request.form
+    if "request_uri" in form:
+        raise InvalidRequest("request_uri must not be pushed.")
+    if "request" in form:
+        return read_request_object(form["request"], client, clock.now()), True
+    values = {name: form[name] for name in PARAMETERS if name in form and name not in {"request", "resource"}}
+    try:
+        for name, value in values.items():
+            check_length(name, value)
+    except UnreadableRequest as fault:
+        raise InvalidRequest("A parameter is too long.", detail=fault.detail) from fault
+    return Parameters({**values, "client_id": client.client_id}, resources=request.many.get("resource", ())), False
+
+
+def _bind(parameters: Parameters, jkt: str | None) -> Parameters:
+    """RFC 9449 §10.1: a proof here binds the code to its key, and must not contradict `dpop_jkt`."""
+    if jkt is None:
+        return parameters
+    if parameters.values.get("dpop_jkt", jkt) != jkt:
+        raise InvalidDpopProof("dpop_jkt is not the key of the DPoP proof.")
+    return Parameters({**parameters.values, "dpop_jkt": jkt}, resources=parameters.resources)
+
+
+def _check(parameters: Parameters, client: Client, *, is_signed: bool) -> None:
+    """RFC 9126 §2.1: "validates the request in the same way as at the authorization endpoint"."""
+    redirect_uri = parameters["redirect_uri"]
+    if redirect_uri is None:
+        raise InvalidRequest("redirect_uri is missing.")
+    if not redirect_uris.matches(client.redirect_uris, redirect_uri, kind=client.kind):
+        raise InvalidRequest("redirect_uri is not registered for this client.")
+    asked = parse_request(
+        parameters, client_id=client.client_id, redirect_uri=redirect_uri, is_signed=is_signed, pushed="now"
+    )
+    check_request(asked, client)

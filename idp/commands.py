@@ -221,19 +221,19 @@ def client_group() -> None:
 @click.option("--scope", default="openid profile email", show_default=True)
 @click.option("--auth-method", help="token_endpoint_auth_method; by kind when absent.")
 @click.option("--jwks", type=click.File(), help="File with the client's public keys, for private_key_jwt.")
-@click.option("--id-token-alg", default="RS256", show_default=True)
+@click.option("--id-token-alg", help="RS256 or ES256; by profile when absent.")
+@click.option("--metadata", type=click.File(), help="JSON file with more of its metadata, as `clients show` names it.")
 @click.option("--subject-type", type=click.Choice(["pairwise", "public"]), default="pairwise", show_default=True)
 @click.option("--pkce-optional", is_flag=True, help="Accept requests without PKCE from a client with a secret.")
 @click.option("--third-party", is_flag=True, help="Ask visitors before the first sign-in.")
 @as_json
-def clients_add(as_json: bool, pkce_optional: bool, jwks: TextIO | None, **asked: Any) -> None:
+def clients_add(as_json: bool, pkce_optional: bool, jwks: TextIO | None, metadata: TextIO | None, **asked: Any) -> None:
     """Register a client; its secret is printed once and kept nowhere."""
     asked["require_pkce"] = not pkce_optional
     if jwks is not None:
-        try:
-            asked["jwks"] = json.load(jwks)
-        except ValueError as fault:
-            raise click.ClickException(f"{jwks.name} is not JSON: {fault}") from None
+        asked["jwks"] = _read_json(jwks)
+    if metadata is not None:
+        asked |= _read_json(metadata)
     with _application():
         try:
             client, secret = registration.add_client(registration.metadata_from_form(asked), now=clock.now())
@@ -244,6 +244,16 @@ def clients_add(as_json: bool, pkce_optional: bool, jwks: TextIO | None, **asked
         if secret is not None:
             shown["client_secret"] = secret
         _say(shown, as_json)
+
+
+def _read_json(file: TextIO) -> dict[str, Any]:
+    try:
+        content = json.load(file)
+    except ValueError as fault:
+        raise click.ClickException(f"{file.name} is not JSON: {fault}") from None
+    if not isinstance(content, dict):
+        raise click.ClickException(f"{file.name} holds no JSON object")
+    return content
 
 
 @client_group.command("list")

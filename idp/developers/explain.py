@@ -7,14 +7,17 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
+from idp import clock
 from idp.developers.errors import PAGES, find_entry
 from idp.developers.nearest import Difference, find_difference
 from idp.developers.pasted import Field, Pasted, Unreadable, parse_pasted
 from idp.developers.token_checks import TOKEN_CHECKS, WITHOUT_CLIENT, read_token_request
-from idp.oidc.checks import BEFORE_TRUST, CHECKS
+from idp.oidc.checks import CHECKS, CLIENT_CHECKS, REDIRECT_CHECKS
 from idp.oidc.clients import Client, find_client
 from idp.oidc.errors import InvalidGrant, OAuthError
+from idp.oidc.pushed import PREFIX
 from idp.oidc.request import AuthorizationRequest, Parameters, UnreadableRequest, parse_request, read_parameters
+from idp.oidc.sources import Source, get_source
 from idp.web import PageError
 
 # The marks that our docstrings make for ourselves, such as (AC-92..97, P-30).
@@ -33,6 +36,11 @@ CURES = {
     "check_one_method": "Switch off all ways of authenticating the client but the registered one.",
     "check_registered_method": "Set the method in your library, or have the registration changed.",
     "check_grant_type": "Send a grant_type that is registered for your client.",
+    "check_source": "Sign with a registered key and algorithm, aud the issuer; push again what has expired.",
+    "check_pushed": "POST the same parameters to pushed_authorization_request_endpoint and send the browser on with "
+    "client_id and the request_uri of the answer.",
+    "check_signed": "Send the parameters as claims of a JWT that your client signs, in the parameter request.",
+    "check_dpop_proof": "Make a new proof for each request: htm POST, htu the token endpoint, iat now, a fresh jti.",
     "check_ticket": "Hand on the code of the callback, or the newest refresh token.",
 }
 _CURE_OF_THE_REST = "Change the request as the sentence above says."
@@ -96,18 +104,36 @@ def _authorization_request(pasted: Pasted) -> Explained:
         raw = pasted.parameters.encode("ascii")
     except UnicodeEncodeError:
         raise Unreadable("An address is ASCII: encode what is not as %XX of its UTF-8 bytes.") from None
-    parameters = read_parameters(raw)
-    client_id, redirect_uri = parameters["client_id"], parameters["redirect_uri"]
-    client = find_client(client_id) if client_id else None
-    verdicts = [_run(check, parameters, client) for check in BEFORE_TRUST]
+    sent = read_parameters(raw)
+    client = find_client(sent["client_id"]) if sent["client_id"] else None
+    verdicts = [_run(check, sent, client) for check in CLIENT_CHECKS]
+    source, of_source = (Source(sent), _skip(check_source)) if client is None else _find_source(sent, client)
+    redirect_uri = source.parameters["redirect_uri"]
+    verdicts += [of_source, *(_run(check, source.parameters, client) for check in REDIRECT_CHECKS)]
     difference = find_difference(client, redirect_uri)
     if client is None:
         return "authorization request", [*_until_failure(verdicts), *map(_skip, CHECKS)], difference
     # A redirect URI that is not good is answered by a page; the rest is explained all the same.
-    asked, unreadable = _parse_leniently(parameters, client_id=client.client_id, redirect_uri=redirect_uri or "")
+    asked, unreadable = _parse_leniently(source.parameters, client_id=client.client_id, redirect_uri=redirect_uri or "")
+    asked = replace(asked, is_signed=source.is_signed, pushed=source.pushed)
     verdicts += unreadable
     verdicts += [_run(check, asked, client) for check in CHECKS]
     return "authorization request", verdicts, difference
+
+
+def check_source(sent: Parameters, client: Client) -> None:
+    """RFC 9101 §6, RFC 9126 §4: a signed or pushed request is genuine, living and this client's."""
+    request_uri = sent["request_uri"]
+    if request_uri is not None and not request_uri.startswith(PREFIX):
+        # Explaining fetches nothing.
+        raise OAuthError("A request_uri must come from the PAR endpoint.", code="request_uri_not_supported")
+    get_source(sent, client, clock.now())
+
+
+def _find_source(sent: Parameters, client: Client) -> tuple[Source, Verdict]:
+    """Return what counts of the request: what was signed or pushed, if that is good, else what stands beside it."""
+    verdict = _run(check_source, sent, client)
+    return (get_source(sent, client, clock.now()) if verdict.outcome == PASS else Source(sent)), verdict
 
 
 def _parse_leniently(

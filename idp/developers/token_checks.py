@@ -5,11 +5,14 @@ from dataclasses import dataclass, field
 
 from authlib.oauth2.rfc7636 import create_s256_code_challenge
 
+from idp import clock
 from idp.oidc import redirect_uris
 from idp.oidc.client_auth import read_presented
 from idp.oidc.clients import Client
+from idp.oidc.dpop import read_proof
 from idp.oidc.errors import (
     InvalidClient,
+    InvalidDpopProof,
     InvalidGrant,
     InvalidRequest,
     OAuthError,
@@ -31,6 +34,7 @@ class TokenRequest:
     # One entry a presentation: the methods that it may be.
     methods: tuple[tuple[str, ...], ...]
     client_id: str | None
+    proof: str | None = field(default=None, repr=False)
 
 
 def read_token_request(*, pairs: list[tuple[str, str]], headers: Mapping[str, str], query: str) -> TokenRequest:
@@ -47,7 +51,9 @@ def read_token_request(*, pairs: list[tuple[str, str]], headers: Mapping[str, st
         presented = []
     client_id = presented[-1][1][0] if presented else form.get("client_id")
     repeated = frozenset(name for name in names if names.count(name) > 1 and name not in REPEATABLE)
-    return TokenRequest(form, repeated, query, tuple(methods for methods, _ in presented), client_id)
+    return TokenRequest(
+        form, repeated, query, tuple(methods for methods, _ in presented), client_id, request.headers.get("dpop")
+    )
 
 
 def check_sent_once(asked: TokenRequest, client: Client | None) -> None:
@@ -88,6 +94,14 @@ def check_registered_method(asked: TokenRequest, client: Client | None) -> None:
     if not any(registered in methods for methods in asked.methods):
         used = " and ".join(" or ".join(methods) for methods in asked.methods)
         raise InvalidClient(f"The client is registered for {registered}; this request uses {used or 'none'}.")
+
+
+def check_dpop_proof(asked: TokenRequest, client: Client | None) -> None:
+    """RFC 9449 §4.3: the proof is signed by the key that it carries, for this endpoint, just now; there if demanded."""
+    if asked.proof is not None:
+        read_proof(asked.proof, ProtocolRequest("POST", "/token", {}), clock.now())
+    elif client is not None and client.dpop_bound_access_tokens:
+        raise InvalidDpopProof("This client must send a DPoP proof.")
 
 
 def check_grant_type(asked: TokenRequest, client: Client | None) -> None:
@@ -136,6 +150,7 @@ TOKEN_CHECKS: tuple[Callable[[TokenRequest, Client | None], None], ...] = (
     check_client,
     check_client_is_active,
     check_registered_method,
+    check_dpop_proof,
     check_grant_type,
     check_ticket,
     check_redirect_uri,

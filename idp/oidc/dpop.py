@@ -47,11 +47,18 @@ def find_proof(request: ProtocolRequest, now: datetime, *, access_token: str | N
     Raises `InvalidDpopProof` or `UseDpopNonce`. At a resource the proof must be for this very ``access_token``.
     """
     proof = request.headers.get("dpop")
-    return None if proof is None else _check_proof(proof, request, now, access_token)
+    if proof is None:
+        return None
+    jkt, jti = read_proof(proof, request, now, access_token=access_token)
+    if not state.add(USED_PROOFS, crypto.fingerprint(f"{jkt} {jti}"), UsedProof(now), ttl=2 * settings.dpop.proof_age):
+        raise InvalidDpopProof("The DPoP proof was used before.")
+    return jkt
 
 
-def _check_proof(proof: str, request: ProtocolRequest, now: datetime, access_token: str | None) -> str:
-    """RFC 9449 §4.3, point by point."""
+def read_proof(
+    proof: str, request: ProtocolRequest, now: datetime, *, access_token: str | None = None
+) -> tuple[str, str]:
+    """Return the key's thumbprint and the `jti` of a good proof, or raise (RFC 9449 §4.3, point by point)."""
     try:
         signed = take_apart(proof)
         jwk = signed.header.get("jwk")
@@ -73,13 +80,10 @@ def _check_proof(proof: str, request: ProtocolRequest, now: datetime, access_tok
     _check_nonce(claims.get("nonce"), now)
     if not _is_of_now(claims.get("iat"), now):
         raise InvalidDpopProof("iat of the DPoP proof is too far from now.")
-    jkt = thumbprint(key)
     jti = claims.get("jti")
     if not isinstance(jti, str) or not 0 < len(jti) <= _LONGEST_JTI:
         raise InvalidDpopProof("The DPoP proof has no usable jti.")
-    if not state.add(USED_PROOFS, crypto.fingerprint(f"{jkt} {jti}"), UsedProof(now), ttl=2 * settings.dpop.proof_age):
-        raise InvalidDpopProof("The DPoP proof was used before.")
-    return jkt
+    return thumbprint(key), jti
 
 
 def current_nonce(now: datetime) -> str:

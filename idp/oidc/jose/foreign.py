@@ -25,6 +25,12 @@ _TYPES = {"RS256": "RSA", "PS256": "RSA", "ES256": "EC", "EdDSA": "OKP", "Ed2551
 _CURVES = {"ES256": "P-256", "EdDSA": "Ed25519", "Ed25519": "Ed25519"}
 
 
+class _Registry(jws.JWSRegistry):
+    """joserfc's own limit of 512 octets would refuse a proof that carries an RSA key, or an assertion with `x5c`."""
+
+    max_header_length = 8 * 1024
+
+
 class BadKeys(Exception):
     """A JWKS cannot be used; the message says why and names no key material."""
 
@@ -113,7 +119,9 @@ def take_apart(token: str) -> Signed:
     if len(token) > _LONGEST or token.count(".") != 2 or not token.isascii():
         raise BadSignature("not a compact JWS")
     try:
-        parsed = jws.extract_compact(token.encode())
+        parsed = jws.extract_compact(
+            token.encode(), None, _Registry(algorithms=list(_TYPES), strict_check_header=False)
+        )
         header = parsed.headers()
         claims = parse_json(parsed.payload.decode(), longest=_LONGEST, deepest=_DEEPEST)
     except (JoseError, ValueError, TypeError, RecursionError, AttributeError) as fault:
@@ -160,7 +168,7 @@ def _verifies(token: str, key: Key, alg: str) -> bool:
             # EdDSA is on its way to be called Ed25519; the signature is the same.
             warnings.simplefilter("ignore", SecurityWarning)
             jws.deserialize_compact(
-                token, key, algorithms=[alg], registry=jws.JWSRegistry(algorithms=[alg], strict_check_header=False)
+                token, key, algorithms=[alg], registry=_Registry(algorithms=[alg], strict_check_header=False)
             )
     except (JoseError, ValueError, TypeError):
         return False

@@ -70,7 +70,10 @@ def test_a_good_request_passes_every_check_of_the_provider(explained: Explained)
     page = explained(address())
 
     assert failed(page) == set()
-    assert set(verdicts(page)) == {check.__name__ for check in (*BEFORE_TRUST, *CHECKS)} | {"parse_request"}
+    assert set(verdicts(page)) == {check.__name__ for check in (*BEFORE_TRUST, *CHECKS)} | {
+        "parse_request",
+        "check_source",
+    }
     assert "passes every check" in words(page)
 
 

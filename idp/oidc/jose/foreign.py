@@ -31,6 +31,9 @@ class _Registry(jws.JWSRegistry):
     max_header_length = 8 * 1024
 
 
+_READING = _Registry(strict_check_header=False)
+
+
 class BadKeys(Exception):
     """A JWKS cannot be used; the message says why and names no key material."""
 
@@ -119,9 +122,7 @@ def take_apart(token: str) -> Signed:
     if len(token) > _LONGEST or token.count(".") != 2 or not token.isascii():
         raise BadSignature("not a compact JWS")
     try:
-        parsed = jws.extract_compact(
-            token.encode(), None, _Registry(algorithms=list(_TYPES), strict_check_header=False)
-        )
+        parsed = jws.extract_compact(token.encode(), None, _READING)
         header = parsed.headers()
         claims = parse_json(parsed.payload.decode(), longest=_LONGEST, deepest=_DEEPEST)
     except (JoseError, ValueError, TypeError, RecursionError, AttributeError) as fault:

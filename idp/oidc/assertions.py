@@ -87,7 +87,8 @@ def _check_maker(client: Client, signed: Signed, now: datetime) -> None:
 def _is_for_us(audience: Any, client: Client, path: str) -> bool:
     if client.profile.issuer_audience:
         return bool(audience == settings.issuer)
-    ours = {settings.issuer, f"{settings.issuer}/token", settings.issuer + path}
+    bases = [settings.issuer, *([settings.mtls.issuer] if settings.mtls.issuer else [])]
+    ours = {settings.issuer, *(base + place for base in bases for place in ("/token", path))}
     named = audience if isinstance(audience, list) else [audience]
     return any(isinstance(one, str) and one in ours for one in named)
 

@@ -8,7 +8,7 @@ from idp.oidc.clients import Client
 from idp.oidc.errors import InvalidDpopProof, InvalidRequest, OAuthError, UnauthorizedClient
 from idp.oidc.protocol import NO_STORE, ProtocolRequest, ProtocolResponse, json_response
 from idp.oidc.pushed import push
-from idp.oidc.request import PARAMETERS, Parameters, UnreadableRequest, check_length, parse_request
+from idp.oidc.request import PARAMETERS, Parameters, UnreadableRequest, check_length, parse_login_hint, parse_request
 from idp.oidc.request_objects import read_request_object
 from idp.settings import settings
 
@@ -48,6 +48,9 @@ def _read(request: ProtocolRequest, client: Client) -> tuple[Parameters, bool]:
             check_length(name, value)
     except UnreadableRequest as fault:
         raise InvalidRequest("A parameter is too long.", detail=fault.detail) from fault
+    if parse_login_hint(values.get("login_hint")) is None:
+        # One that may be a NIR is not even kept for a minute (R9).
+        values.pop("login_hint", None)
     return Parameters({**values, "client_id": client.client_id}, resources=request.many.get("resource", ())), False
 
 

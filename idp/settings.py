@@ -154,6 +154,9 @@ class ThrottleSettings(Section):
     same_password_window: timedelta = timedelta(minutes=10)
     client_failures: int = Field(default=20, ge=1, description="failed client authentications per client and address")
     client_window: timedelta = timedelta(minutes=5)
+    pushed_requests: int = Field(
+        default=3_000, ge=1, description="requests pushed by a public client from one address in `client_window`"
+    )
 
 
 class Lifetimes(Section):

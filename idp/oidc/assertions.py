@@ -22,6 +22,8 @@ from idp.state import Space, state
 
 TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 HMAC = "HS256"
+# A request object or a DPoP proof of the same client is no assertion (RFC 8725 §3.11).
+_TYPES = frozenset({"client-authentication+jwt", "jwt", ""})
 _FURTHEST_END = timedelta(minutes=5)
 # FAPI 2.0 §5.3.2.1-13: up to 10 s ahead is a clock that is off, more than 60 s is not.
 _LEEWAY = timedelta(seconds=30)
@@ -61,6 +63,8 @@ def assertion_proves(client: Client, assertion: str, *, path: str, now: datetime
     """Tell whether the assertion was made by ``client``, for us, for now, and never came before; uses it up."""
     try:
         signed = take_apart(assertion)
+        if str(signed.header.get("typ", "")).lower().removeprefix("application/") not in _TYPES:
+            return False
         _check_maker(client, signed, now)
     except (BadSignature, BadKeys):
         return False

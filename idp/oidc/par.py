@@ -11,12 +11,14 @@ from idp.oidc.pushed import push
 from idp.oidc.request import PARAMETERS, Parameters, UnreadableRequest, check_length, parse_login_hint, parse_request
 from idp.oidc.request_objects import read_request_object
 from idp.settings import settings
+from idp.state import state
 
 
 def par(request: ProtocolRequest) -> ProtocolResponse:
     """Keep an authorization request and return the `request_uri` by which the browser names it (§2)."""
     now = clock.now()
     client = authenticate_client(request)
+    _check_rate(request, client)
     if "authorization_code" not in client.grant_types:
         raise UnauthorizedClient("The client may not use the authorization code grant.")
     try:
@@ -33,6 +35,18 @@ def par(request: ProtocolRequest) -> ProtocolResponse:
     return json_response(
         201, {"request_uri": request_uri, "expires_in": lifetime}, {**NO_STORE, **dpop.nonce_headers(now)}
     )
+
+
+def _check_rate(request: ProtocolRequest, client: Client) -> None:
+    """What anybody can push in a public client's name must not fill the store (AC-208); a carrier's address is busy."""
+    if not client.is_public:
+        return
+    throttle = settings.throttle
+    if (
+        state.bump("pushed", f"{client.client_id}:{request.address}", ttl=throttle.client_window)
+        > throttle.pushed_requests
+    ):
+        raise OAuthError("Too many requests were pushed from here.", code="temporarily_unavailable", status=429)
 
 
 def _read(request: ProtocolRequest, client: Client) -> tuple[Parameters, bool]:

@@ -52,6 +52,9 @@ def _check_maker(claims: Mapping[str, Any], client: Client) -> None:
         raise InvalidRequestObject("client_id in the request object is another one.")
     if claims.get("iss", None if strict else client.client_id) != client.client_id:
         raise InvalidRequestObject("iss of the request object must be the client_id.")
+    if claims.get("sub") == client.client_id:
+        # RFC 9101 §10.8: that would be a client assertion, and one could be taken for the other.
+        raise InvalidRequestObject("A request object must not have the client_id for its sub.")
     audience = claims.get("aud", None if strict else settings.issuer)
     if settings.issuer not in (audience if isinstance(audience, list) else [audience]):
         raise InvalidRequestObject("aud of the request object must be the issuer.")

@@ -172,6 +172,9 @@ def forget_caches() -> None:
     clients = sys.modules.get("idp.oidc.clients")
     if clients is not None:
         clients.forget_cached_clients()  # type: ignore[attr-defined]
+    client_keys = sys.modules.get("idp.oidc.client_keys")
+    if client_keys is not None:
+        client_keys.forget_client_keys()  # type: ignore[attr-defined]
 
 
 @pytest.fixture(autouse=True)

@@ -5,17 +5,10 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from idp import crypto
+from idp.oidc.client_keys import check_client_signature
 from idp.oidc.clients import SECRET_CONTEXT, Client
 from idp.oidc.errors import InvalidClient, InvalidRequest
-from idp.oidc.jose.foreign import (
-    BadKeys,
-    BadSignature,
-    Signed,
-    check_hmac,
-    check_signature,
-    read_public_keys,
-    take_apart,
-)
+from idp.oidc.jose.foreign import BadSignature, Signed, check_hmac, take_apart
 from idp.oidc.protocol import ProtocolRequest
 from idp.settings import settings
 from idp.state import Space, state
@@ -66,7 +59,7 @@ def assertion_proves(client: Client, assertion: str, *, path: str, now: datetime
         if str(signed.header.get("typ", "")).lower().removeprefix("application/") not in _TYPES:
             return False
         _check_maker(client, signed, now)
-    except (BadSignature, BadKeys):
+    except BadSignature:
         return False
     claims = signed.claims
     return (
@@ -85,7 +78,7 @@ def _check_maker(client: Client, signed: Signed, now: datetime) -> None:
     allowed = client.profile.algorithms
     if client.token_endpoint_auth_signing_alg is not None:
         allowed = (client.token_endpoint_auth_signing_alg,)
-    check_signature(signed, read_public_keys(client.jwks), algorithms=allowed)
+    check_client_signature(client, signed, algorithms=allowed, now=now)
 
 
 def _is_for_us(audience: Any, client: Client, path: str) -> bool:

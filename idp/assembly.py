@@ -16,6 +16,7 @@ PARTS = (
     "idp.signin.views",
     "idp.oidc.authorize",
     "idp.oidc.endpoints",
+    "idp.oidc.logos",
     "idp.oidc.logout",
     "idp.developers.views",
 )

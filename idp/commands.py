@@ -4,6 +4,7 @@ import json
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 from typing import Any, TextIO
 
 import click
@@ -14,7 +15,9 @@ from idp.accounts import contacts, directory, new_passwords, nir
 from idp.db import db
 from idp.messages.relays import RelayFault, parse_relay
 from idp.messages.smpp import SmppFault
-from idp.oidc import clients, keys, registration
+from idp.oidc import clients, initial_access, keys, registration
+from idp.oidc.claims import SCOPES
+from idp.oidc.profiles import PROFILES
 from idp.settings import SettingsFault, load_settings, settings
 from idp.worker import run_worker
 
@@ -274,6 +277,60 @@ def clients_show(client_id: str, as_json: bool) -> None:
         if client is None:
             raise click.ClickException("no such client")
         _say(clients.describe_client(client), as_json)
+
+
+@client_group.command("initial-token")
+@click.option("--uses", type=click.IntRange(1, 10_000), default=1, show_default=True, help="Clients it may register.")
+@click.option("--expires", type=click.IntRange(1, 3_650), default=7, show_default=True, help="In how many days.")
+@click.option("--scope", default="openid profile email", show_default=True, help="What clients may have at most.")
+@click.option(
+    "--application-type", "application_types", multiple=True, type=click.Choice(initial_access.APPLICATION_TYPES),
+    default=("web",), show_default=True, help="Repeatable.",
+)  # fmt: skip
+@click.option(
+    "--subject-type", "subject_types", multiple=True, type=click.Choice(["pairwise", "public"]), default=("pairwise",),
+    show_default=True, help="Repeatable; the first is the default.",
+)  # fmt: skip
+@click.option("--host", "hosts", multiple=True, help="Repeatable: a domain that all redirect URIs must be in.")
+@click.option("--security-profile", type=click.Choice(sorted(PROFILES)), help="What each client is held to.")
+@click.option("--note", default="", help="For whom it is.")
+@as_json
+def clients_initial_token(as_json: bool, uses: int, expires: int, scope: str, note: str, **limits: Any) -> None:
+    """Make an initial access token, with which somebody else registers clients; printed once and kept nowhere."""
+    scopes = tuple(sorted(set(scope.split())))
+    unknown = sorted(set(scopes) - set(SCOPES))
+    if unknown:
+        raise click.ClickException(f"scope: not offered: {', '.join(unknown)}")
+    with _application():
+        now = clock.now()
+        token, value = initial_access.issue_initial_token(
+            initial_access.Limits(scopes=scopes, **limits),
+            uses=uses, expires_at=now + timedelta(days=expires), note=note, now=now,
+        )  # fmt: skip
+        db.session.commit()
+        shown = initial_access.describe_initial_token(token) | {"initial_access_token": value}
+        if not settings.registration.enabled:
+            click.echo("idp: /register is off: set registration.enabled", err=True)
+        _say(shown, as_json)
+
+
+@client_group.command("initial-tokens")
+@as_json
+def clients_initial_tokens(as_json: bool) -> None:
+    """List the initial access tokens; never their values."""
+    with _application():
+        _say([initial_access.describe_initial_token(one) for one in initial_access.list_initial_tokens()], as_json)
+
+
+@client_group.command("revoke-initial-token")
+@click.argument("token_id")
+def clients_revoke_initial_token(token_id: str) -> None:
+    """End an initial access token; the clients that it registered stay."""
+    with _application():
+        if not initial_access.revoke_initial_token(token_id, clock.now()):
+            raise click.ClickException("no such token, or revoked before")
+        db.session.commit()
+        click.echo("revoked")
 
 
 # -- keys ----------------------------------------------------------------------------------------------------------

@@ -252,6 +252,17 @@ class DetailType(Section):
         return names.get(locale, names.get("fr", field))
 
 
+class RegistrationSettings(Section):
+    """Clients that register themselves, behind an initial access token (RFC 7591, RFC 7592)."""
+
+    enabled: bool = Field(default=False, description="offer `/register`")
+    # A client that follows OpenID Connect alone knows nothing of PKCE, and who registers itself cannot be told. Public
+    # clients always need it.
+    require_pkce: bool = Field(default=False, description="demand PKCE of confidential clients that did not ask for it")
+    requests: int = Field(default=60, ge=1, description="requests of one address to `/register` in `window`")
+    window: timedelta = timedelta(minutes=10)
+
+
 class CertificationSettings(Section):
     """What only the certification of the provider needs; off everywhere else."""
 
@@ -285,6 +296,7 @@ class Settings(Section):
     dpop: DpopSettings = DpopSettings()
     mtls: MtlsSettings = MtlsSettings()
     fetch: FetchSettings = FetchSettings()
+    registration: RegistrationSettings = RegistrationSettings()
     certification: CertificationSettings = CertificationSettings()
     developers: DeveloperSettings = DeveloperSettings()
     authorization_details: dict[str, DetailType] = Field(

@@ -1,7 +1,7 @@
 """Flask's side of every page: the session cookie, the common context, error pages with a spoken reference."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from ipaddress import ip_address, ip_network
 from typing import Any, cast
@@ -200,10 +200,14 @@ def reference() -> str:
     return str(g.reference)
 
 
-def show_interaction(spoken: str, service: str, form_target: str | None) -> None:
-    """Let this request's pages show an interaction: its reference, its service, and where its forms may lead."""
+def show_interaction(spoken: str, service: str, form_target: str | None, about: Mapping[str, str | None]) -> None:
+    """Let this request's pages show an interaction: its reference, its service, and where its forms may lead.
+
+    ``about`` holds what the service says of itself: `logo`, `policy`, `terms`.
+    """
     g.reference = spoken
     g.service = service
+    g.about = about
     if form_target:
         allow_form_target(form_target)
 
@@ -223,6 +227,7 @@ def _common_context() -> dict[str, Any]:
         "site_name": settings.site_name,
         "site_address": settings.site_address,
         "service": g.get("service"),
+        "about": g.get("about", {"logo": None, "policy": None, "terms": None}),
         "csrf": csrf_token,
         "static_url": lambda name: url_for("static", filename=name),
     }
@@ -327,7 +332,12 @@ def _unexpected(fault: Exception) -> Response:
 
 def _for_machines() -> bool:
     machine_paths = current_app.extensions["sesame"].get("machine_paths", frozenset())
-    return request.path in machine_paths or request.path.startswith("/healthz/")
+    # `/register/<client_id>` stands for everything below its folder.
+    return (
+        "/".join(request.path.split("/")[:2]) in machine_paths
+        or request.path in machine_paths
+        or (request.path.startswith("/healthz/"))
+    )
 
 
 def _machine_error(status: int) -> Response:

@@ -161,15 +161,22 @@ ERRORS: dict[str, Entry] = {
     ),
     "invalid_redirect_uri": Entry(
         "the registration endpoint",
-        "A redirect URI may not be registered: no https, a fragment, a wildcard, or an address for another kind of "
-        "client.",
-        "Register each address exactly as you will send it.",
+        "A redirect URI may not be registered: no https, a fragment, a wildcard, an address for another kind of "
+        "client, one outside the domains of your initial access token, or one of somebody else’s client.",
+        "Register each address exactly as you will send it; error_description names the one and its reason.",
         "RFC 7591 §3.2.2",
     ),
     "invalid_client_metadata": Entry(
         "the registration endpoint",
-        "A value of the registration is not allowed, or does not go with another one.",
-        "Read error_description: it names the value.",
+        "A value of the registration is not allowed, does not go with another one, or points to something that cannot "
+        "be fetched: a logo, or the list at sector_identifier_uri.",
+        "Read error_description: it names every value that is wrong, and why.",
+        "RFC 7591 §3.2.2",
+    ),
+    "invalid_software_statement": Entry(
+        "the registration endpoint",
+        "A software_statement was sent; the provider trusts nobody’s.",
+        "Send the metadata itself, with your initial access token.",
         "RFC 7591 §3.2.2",
     ),
     "unsupported_token_type": Entry(

@@ -78,6 +78,8 @@ class Client:
     default_acr_values: tuple[str, ...] = ()
     client_uri: str | None = None
     logo_uri: str | None = None
+    # The digest under which we serve a copy of the logo (`logos.py`).
+    logo_digest: str | None = None
     policy_uri: str | None = None
     tos_uri: str | None = None
     initiate_login_uri: str | None = None

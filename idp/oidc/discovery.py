@@ -93,6 +93,7 @@ def metadata() -> dict[str, Any]:
         "service_documentation": f"{issuer}/docs/",
         "op_policy_uri": f"{issuer}/help/privacy",
         **_mtls_aliases(),
+        **({"registration_endpoint": f"{issuer}/register"} if settings.registration.enabled else {}),
     }
 
 

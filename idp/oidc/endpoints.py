@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any, Literal
 
 from flask import Blueprint, Response, request
 from werkzeug.exceptions import RequestEntityTooLarge
@@ -14,8 +15,10 @@ from idp.oidc.dpop import nonce_headers
 from idp.oidc.errors import InvalidRequest, OAuthError
 from idp.oidc.grants import token
 from idp.oidc.introspect import introspect
+from idp.oidc.json_body import BadJson, read_object
 from idp.oidc.par import par
 from idp.oidc.protocol import NO_STORE, REPEATABLE, ProtocolRequest, ProtocolResponse, json_response
+from idp.oidc.register import configure, register
 from idp.oidc.revoke import revoke
 from idp.oidc.userinfo import userinfo
 from idp.settings import settings
@@ -27,12 +30,13 @@ log = logs.get_logger()
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """A function, the methods it answers, and whether scripts of any origin may call it."""
+    """A function, the methods it answers, whether scripts of any origin may call it, and what its bodies are."""
 
     methods: tuple[str, ...]
     function: Callable[[ProtocolRequest], ProtocolResponse]
     for_scripts: bool = False
     challenge: str = ""
+    takes: Literal["form", "json"] = "form"
 
 
 ENDPOINTS: Mapping[str, Endpoint] = {
@@ -44,17 +48,19 @@ ENDPOINTS: Mapping[str, Endpoint] = {
     "/par": Endpoint(("POST",), par, for_scripts=True, challenge="Basic"),
     "/introspect": Endpoint(("POST",), introspect, challenge="Basic"),
     "/revoke": Endpoint(("POST",), revoke, for_scripts=True, challenge="Basic"),
+    "/register": Endpoint(("POST",), register, challenge="Bearer", takes="json"),
+    "/register/<client_id>": Endpoint(("GET", "PUT", "DELETE"), configure, challenge="Bearer", takes="json"),
 }
 _FORM = "application/x-www-form-urlencoded"
 _MOST_FIELDS = 100
 _DPOP_CODES = frozenset({"invalid_dpop_proof", "use_dpop_nonce"})
 
 
-def serve(path: str) -> Response:
+def serve(path: str, **_: str) -> Response:
     """Answer one protocol request: read it, call its function, write what it says."""
     endpoint = ENDPOINTS[path]
     try:
-        answer = endpoint.function(_read(path, endpoint))
+        answer = endpoint.function(_read(endpoint))
     except OAuthError as refusal:
         metrics.ERRORS.labels(refusal.code or "no_token").inc()
         log.info("protocol-refusal", endpoint=path, error=refusal.code, detail=refusal.detail or refusal.description)
@@ -67,7 +73,7 @@ def serve(path: str) -> Response:
     return response
 
 
-def preflight(path: str) -> Response:
+def preflight(path: str, **_: str) -> Response:
     """Tell a browser which cross-origin calls are welcome (Fetch standard)."""
     endpoint = ENDPOINTS[path]
     response = Response(status=204, headers={"Allow": ", ".join((*endpoint.methods, "OPTIONS"))})
@@ -79,20 +85,22 @@ def preflight(path: str) -> Response:
     return response
 
 
-def _read(path: str, endpoint: Endpoint) -> ProtocolRequest:
+def _read(endpoint: Endpoint) -> ProtocolRequest:
     if len(request.headers.getlist("Authorization")) > 1 or "," in request.headers.get("Authorization", ""):
         raise InvalidRequest("More than one Authorization header.")
-    if request.method == "POST" and request.query_string:
+    has_body = request.method in {"POST", "PUT"}
+    if request.method not in {"GET", "HEAD"} and request.query_string:
         # RFC 6749 §2.3.1, §3.2: parameters, secrets above all, are never in the address (P-81).
         raise InvalidRequest("Parameters belong in the body.")
     headers = {name.lower(): value for name, value in request.headers.items()}
-    form, many = _read_form() if request.method == "POST" else ({}, {})
+    form, many = _read_form() if has_body and endpoint.takes == "form" else ({}, {})
     return ProtocolRequest(
         method=request.method,
-        path=path,
+        path=request.path,
         headers=headers,
         form=form,
         many=many,
+        json=_read_json() if has_body and endpoint.takes == "json" else None,
         address=client_address(),
         client_certificate=certificate_header(headers, peer=peer_address(), mtls=settings.mtls),
     )
@@ -102,8 +110,7 @@ def _read_form() -> tuple[dict[str, str], dict[str, tuple[str, ...]]]:
     """Return each field once; twice is refused but for `REPEATABLE`, empty counts as absent (RFC 6749 §3.2)."""
     if request.mimetype != _FORM and (request.content_length or 0) > 0:
         raise InvalidRequest(f"The body must be {_FORM}.", status=415)
-    if request.headers.get("Content-Encoding", "identity") != "identity":
-        raise InvalidRequest("The body must not be compressed.", status=415)
+    _refuse_compression()
     form: dict[str, str] = {}
     many: dict[str, tuple[str, ...]] = {}
     try:
@@ -122,6 +129,23 @@ def _read_form() -> tuple[dict[str, str], dict[str, tuple[str, ...]]]:
         else:
             form[name] = value
     return {name: value for name, value in form.items() if value}, many
+
+
+def _read_json() -> dict[str, Any]:
+    if request.mimetype != "application/json":
+        raise InvalidRequest("The body must be application/json.", status=415)
+    _refuse_compression()
+    try:
+        return read_object(request.get_data())
+    except RequestEntityTooLarge:
+        raise InvalidRequest("The body is too large.", status=413) from None
+    except BadJson as fault:
+        raise InvalidRequest(str(fault)) from fault
+
+
+def _refuse_compression() -> None:
+    if request.headers.get("Content-Encoding", "identity") != "identity":
+        raise InvalidRequest("The body must not be compressed.", status=415)
 
 
 def _refuse(refusal: OAuthError, endpoint: Endpoint) -> ProtocolResponse:
@@ -151,7 +175,7 @@ def _register() -> None:
     # What goes wrong at these addresses is answered as JSON, never as a page.
     blueprint.record_once(lambda setup: setup.app.extensions["sesame"].update(machine_paths=frozenset(ENDPOINTS)))
     for path, endpoint in ENDPOINTS.items():
-        name = path.strip("/.").replace("/", "-").replace(".", "-")
+        name = path.strip("/.").replace("/", "-").replace(".", "-").translate({ord(sign): None for sign in "<>"})
         blueprint.add_url_rule(
             path, name, serve, methods=endpoint.methods, defaults={"path": path}, provide_automatic_options=False
         )

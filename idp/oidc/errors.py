@@ -103,3 +103,21 @@ class UseDpopNonce(OAuthError):
     """RFC 9449 §8: the proof must carry a nonce of ours."""
 
     code = "use_dpop_nonce"
+
+
+class InvalidRedirectUri(OAuthError):
+    """RFC 7591 §3.2.2: a redirect URI cannot be registered."""
+
+    code = "invalid_redirect_uri"
+
+
+class InvalidClientMetadata(OAuthError):
+    """RFC 7591 §3.2.2: a value of a registration cannot stand."""
+
+    code = "invalid_client_metadata"
+
+
+class InvalidSoftwareStatement(OAuthError):
+    """RFC 7591 §3.2.2: a software statement is not accepted."""
+
+    code = "invalid_software_statement"

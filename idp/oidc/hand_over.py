@@ -47,6 +47,9 @@ def send_to_sign_in(standing: Standing, need: Need, *, restart_url: str, now: da
         locale=locale,
         consent_details=describe_details(asked.authorization_details, locale) if agree else (),
         form_target=asked.redirect_uri,
+        logo=f"/logos/{client.logo_digest}" if client.logo_digest else None,
+        policy=client.policy_uri,
+        terms=client.tos_uri,
     )
     db.session.rollback()
     interaction = start_interaction(

@@ -20,6 +20,7 @@ class ProtocolRequest:
     form: Mapping[str, str] = field(default_factory=dict)
     # Every value of the fields that may be repeated.
     many: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    json: Mapping[str, Any] | None = None
     address: str = "unknown"
     # The certificate that the client showed to our proxy, as PEM (RFC 8705).
     client_certificate: str | None = None

@@ -184,6 +184,11 @@ def revoke_families_of_session(sid: str, now: datetime) -> int:
     return _revoke_with_tokens(RefreshFamily.id.in_(ids), now, "signed-out") if ids else 0
 
 
+def revoke_families_of_client(client_id: str, now: datetime) -> int:
+    """End every grant of a client that is no more; commits."""
+    return _revoke_with_tokens(RefreshFamily.client_id == client_id, now, "client-deleted")
+
+
 def _narrow(granted: tuple[str, ...], scope: str | None) -> tuple[str, ...]:
     """Return the scopes of a refresh: those granted, or fewer (RFC 6749 §6)."""
     if scope is None:

@@ -81,7 +81,7 @@ _CARRIED = (
 )  # fmt: skip
 
 # Described already, not served yet: a client that relied on one of these would be less safe than it believes.
-_NOT_SERVED = ("backchannel_logout_uri", "frontchannel_logout_uri", "initiate_login_uri")
+_NOT_SERVED = ("backchannel_logout_uri", "frontchannel_logout_uri")
 
 
 class MetadataFault(Exception):

@@ -36,6 +36,10 @@ class Demand:
     account_id: str | None = None
     locale: str | None = None
     form_target: str | None = None
+    # The service's own: the address here of its logo, and of its pages elsewhere on data and on terms.
+    logo: str | None = None
+    policy: str | None = None
+    terms: str | None = None
 
 
 @dataclass(frozen=True)
@@ -128,7 +132,9 @@ def get_interaction(interaction_id: str) -> Interaction:
     if session is None or interaction_id not in session.interactions:
         restart_url = f"/signin/{interaction_id}/restart"
         raise PageError("other_browser", 403, "interaction of another browser", restart_url=restart_url)
-    web.show_interaction(interaction.reference, interaction.demand.service, interaction.demand.form_target)
+    demand = interaction.demand
+    about = {"logo": demand.logo, "policy": demand.policy, "terms": demand.terms}
+    web.show_interaction(interaction.reference, demand.service, demand.form_target, about)
     return interaction
 
 

@@ -15,8 +15,6 @@ NAMES = {"code", "error", "error_after_walk"}
 OF_APIS = {"insufficient_user_authentication"}
 # Told by endpoints that are under way; an entry is struck from here when its code comes.
 COMING = {
-    "invalid_client_metadata",
-    "invalid_redirect_uri",
     "unsupported_token_type",
 }
 

@@ -43,6 +43,7 @@ def render(bare_app: Flask) -> Iterator[Render]:
             "site_name": "Mon Compte",
             "site_address": "caf.fr",
             "service": None,
+            "about": {"logo": None, "policy": None, "terms": None},
             "csrf": lambda scope: f"token-of-{scope}",
             "static_url": lambda name: f"/static/{name}",
         }

@@ -28,6 +28,7 @@ CODE: dict[str, Any] = {
 }
 IDENTIFY: dict[str, Any] = {"nir": "", "errors": [], "tries_left": None, "pause": None}
 ERROR: dict[str, Any] = {"code": "redirect", "restart_url": None}
+ABOUT = {"logo": "/logos/0a1b", "policy": "https://rp.example/données?a=1&b=<2>", "terms": "https://rp.example/terms"}
 SERVICE = "Prime d’activité <&> Démonstration"
 
 
@@ -39,6 +40,7 @@ def _signin(**context: Any) -> dict[str, Any]:
 SAMPLES: dict[str, dict[str, dict[str, Any]]] = {
     "signin/identify.html": {
         "first": _signin(**IDENTIFY),
+        "a service that says more": _signin(**IDENTIFY, about=ABOUT),
         "two errors": _signin(
             nir="1 99 13",
             errors=[
@@ -101,6 +103,7 @@ SAMPLES: dict[str, dict[str, dict[str, Any]]] = {
     "signin/consent.html": {
         "some": _signin(items=["votre nom", "votre adresse e-mail"]),
         "nothing": _signin(items=[]),
+        "a service that says more": _signin(items=["votre nom"], about=ABOUT),
     },
     "signin/already.html": {"": _signin(continue_url="/signin/x/restart"), "bare": _signin()},
     "signin/loop.html": {"": {"service": SERVICE, "retry_url": "/authorize?a=b", "logout_url": "/logout"}},

@@ -80,7 +80,7 @@ def fetch(
         try:
             answer = _exchange(stream, parts, method, form, {**(headers or {}), "Accept": accept}, limit)
         finally:
-            stream.close()
+            stream.hang_up()
     except FetchFault as fault:
         _count(url, fault.reason)
         raise
@@ -201,7 +201,9 @@ class _Stream(io.RawIOBase):
         return io.BufferedReader(self)
 
     def close(self) -> None:
-        super().close()
+        """Stay open: http.client closes its end as soon as it read `Connection: close`, before it reads the body."""
+
+    def hang_up(self) -> None:
         self._sock.close()
 
 

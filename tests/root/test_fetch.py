@@ -172,6 +172,25 @@ def test_more_than_was_agreed_is_not_read(stranger: Stranger, raw: bytes) -> Non
 
 
 @pytest.mark.usefixtures("trusting")
+@pytest.mark.parametrize(
+    "raw",
+    [
+        b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 2\r\n\r\n{}",
+        b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n{}",
+        b"HTTP/1.0 200 OK\r\n\r\n{}",
+        b"HTTP/1.0 200 OK\r\nContent-Length: 2\r\n\r\n{}",
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nConnection: close\r\n\r\n2\r\n{}\r\n0\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\n{\r\n1\r\n}\r\n0\r\nX-Trailer: 1\r\n\r\n",
+        b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}",
+    ],
+)
+def test_every_way_to_end_an_answer_is_understood(stranger: Stranger, raw: bytes) -> None:
+    stranger.pages["/keys"] = sends(raw)
+
+    assert fetch(f"{stranger.url}/keys").body == b"{}"
+
+
+@pytest.mark.usefixtures("trusting")
 def test_the_limit_itself_is_still_read(stranger: Stranger) -> None:
     stranger.pages["/full"] = says("a" * 1000)
 

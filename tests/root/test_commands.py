@@ -200,3 +200,27 @@ def test_a_client_may_be_registered_with_its_public_keys(run: Any, tmp_path: Pat
     added = told(run(*add))
     assert added["token_endpoint_auth_method"] == "private_key_jwt"
     assert "client_secret" not in added
+
+
+def test_an_initial_access_token_is_told_once_listed_and_revoked(run: Run) -> None:
+    made = told(
+        run("clients", "initial-token", "--uses", "3", "--expires", "30", "--scope", "openid email",
+            "--host", "partner.test", "--note", "Partner", "--json")
+    )  # fmt: skip
+    listed = told(run("clients", "initial-tokens", "--json"))
+
+    assert len(made["initial_access_token"]) == 43
+    assert made["initial_access_token"] not in str(listed)
+    assert [(one["id"], one["uses_left"], one["scopes"], one["hosts"]) for one in listed] == [
+        (made["id"], 3, ["email", "openid"], ["partner.test"])
+    ]
+    assert run("clients", "revoke-initial-token", made["id"]).exit_code == 0
+    assert run("clients", "revoke-initial-token", made["id"]).exit_code == 1
+    assert told(run("clients", "initial-tokens", "--json"))[0]["revoked_at"]
+
+
+def test_an_initial_access_token_for_a_scope_that_nobody_offers_is_refused(run: Run) -> None:
+    result = run("clients", "initial-token", "--scope", "openid admin")
+
+    assert result.exit_code == 1
+    assert "admin" in result.output

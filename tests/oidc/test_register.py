@@ -350,7 +350,7 @@ def test_the_token_limits_what_its_clients_may_be(open_app: Flask, http: Browser
         {"post_logout_redirect_uris": ["http://rp.test/"]},
         {"dpop_bound_access_tokens": "true"},
     ],
-    ids=str,
+    ids=" and ".join,
 )  # fmt: skip
 def test_metadata_that_cannot_stand_is_refused(
     registrant: Registrant, open_app: Flask, document: dict[str, Any]

@@ -101,9 +101,10 @@ SAMPLES: dict[str, dict[str, dict[str, Any]]] = {
         "down": _signin(**EMAIL, channel="email", other_channels=[], all_down=True),
     },
     "signin/consent.html": {
-        "some": _signin(items=["votre nom", "votre adresse e-mail"]),
-        "nothing": _signin(items=[]),
-        "a service that says more": _signin(items=["votre nom"], about=ABOUT),
+        "some": _signin(items=["votre nom", "votre adresse e-mail"], details=[]),
+        "nothing": _signin(items=[], details=[]),
+        "a service that says more": _signin(items=["votre nom"], details=[], about=ABOUT),
+        "details": _signin(items=[], details=[("Payer <une fois>", ["Montant : 12 €", "Vers : <b>"])]),
     },
     "signin/already.html": {"": _signin(continue_url="/signin/x/restart"), "bare": _signin()},
     "signin/loop.html": {"": {"service": SERVICE, "retry_url": "/authorize?a=b", "logout_url": "/logout"}},

@@ -105,9 +105,7 @@ def relying_parties(app: Flask) -> dict[str, str | None]:
     with app.app_context():
         for client_id, more in CLIENTS.items():
             asked = {"client_id": client_id, "kind": "device", **more}
-            _, secrets[client_id] = registration.add_client(
-                registration.metadata_from_form(asked), now=idp_clock.now()
-            )
+            _, secrets[client_id] = registration.add_client(registration.metadata_from_form(asked), now=idp_clock.now())
         db.session.commit()
     return secrets
 

@@ -73,6 +73,17 @@ def test_a_nonce_of_any_length_is_not_kept(tv: Device) -> None:
     assert tv.ask(nonce="n" * 513).json["error"] == "invalid_request"
 
 
+@pytest.mark.parametrize(
+    ("field", "value", "error"),
+    [
+        ("resource", "https://api.example.fr", "invalid_target"),
+        ("authorization_details", "[]", "invalid_authorization_details"),
+    ],
+)
+def test_only_registered_resources_and_details_may_be_asked_for(tv: Device, field: str, value: str, error: str) -> None:
+    assert tv.ask(**{field: value}).json["error"] == error
+
+
 def test_a_client_can_ask_so_often_from_one_address(tv: Device, new_browser: Any, clock: Clock) -> None:
     for _ in range(59):
         assert tv.ask().status_code == 200

@@ -1,14 +1,21 @@
 """What a device is told at each poll (RFC 8628 §3.4, §3.5), and that its code buys tokens once, for it alone."""
 
+import json
+import secrets
 from typing import Any
 
 import pytest
 from flask import Flask
+from joserfc import jwt
+from joserfc.jwk import ECKey
 
 from idp.accounts import directory
 from idp.db import db
+from idp.oidc import registration
 from idp.oidc.clients import suspend_client
-from tests.conftest import ALICE_NIR, ISSUER, Browser, Clock
+from idp.oidc.device_requests import DEVICE_CODE
+from idp.settings import Settings
+from tests.conftest import ALICE_NIR, ISSUER, Browser, Clock, example_settings
 from tests.device.conftest import Device, Person, Switch
 from tests.oidc.test_token import claims_of
 
@@ -187,6 +194,50 @@ def test_a_suspended_client_gets_nothing(app: Flask, tv: Device, person: Person,
         db.session.commit()
 
     assert tv.poll().json["error"] == "invalid_client"
+
+
+def test_with_a_dpop_proof_the_tokens_are_bound_to_its_key_rfc9449_5(tv: Device, person: Person, clock: Clock) -> None:
+    key = ECKey.generate_key("P-256")
+
+    def prove(path: str) -> dict[str, str]:
+        claims = {"htm": "POST", "htu": ISSUER + path, "iat": int(clock().timestamp()), "jti": secrets.token_hex(8)}
+        header = {"typ": "dpop+jwt", "alg": "ES256", "jwk": key.as_dict(private=False)}
+        return {"DPoP": jwt.encode(header, claims, key)}
+
+    def post(proof: bool, **form: str) -> Any:
+        headers = prove("/token") if proof else {}
+        return tv.browser.post("/token", data={"client_id": "tv", **form}, headers=headers)
+
+    person.come_to_the_question(tv).allow()
+    answer = post(True, grant_type=DEVICE_CODE, device_code=tv.screen["device_code"])
+
+    assert answer.json["token_type"] == "DPoP"
+    refresh = {"grant_type": "refresh_token", "refresh_token": answer.json["refresh_token"]}
+    assert post(False, **refresh).status_code == 400
+    assert post(True, **refresh).json["token_type"] == "DPoP"
+
+
+def test_details_are_shown_and_come_back_with_the_tokens_rfc9396(
+    app: Flask, relying_parties: Any, person: Person, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kind = {"texts": {"fr": "Payer une facture"}, "fields": ["sum"], "labels": {"sum": {"fr": "Somme"}}}
+    held = app.extensions["sesame"]["settings"]
+    types = Settings.model_validate(example_settings(authorization_details={"payment": kind})).authorization_details
+    monkeypatch.setitem(app.extensions["sesame"], "settings", held.model_copy(update={"authorization_details": types}))
+    details = [{"type": "payment", "sum": "12 EUR"}]
+
+    asked = {"client_id": "till", "name": "Till", "kind": "device", "authorization_details_types": ["payment"]}
+    with app.app_context():
+        registration.add_client(registration.metadata_from_form(asked), now=clock())
+        db.session.commit()
+
+    till = Device(person.app.test_client(), "till")  # type: ignore[arg-type]
+    assert till.ask(scope="openid", authorization_details=json.dumps(details)).status_code == 200
+    person.come_to_the_question(till)
+    assert "Somme: 12 EUR" in person.page.text
+    person.allow()
+
+    assert till.poll().json["authorization_details"] == details
 
 
 def test_signing_out_of_the_browser_leaves_the_device_on(tv: Device, person: Person, switch_on: Switch) -> None:

@@ -112,8 +112,8 @@ SAMPLES: dict[str, dict[str, dict[str, Any]]] = {
         "down": _signin(**EMAIL, channel="email", other_channels=[], all_down=True),
     },
     "signin/consent.html": {
-        "some": _signin(items=["votre nom", "votre adresse e-mail"]),
-        "nothing": _signin(items=[]),
+        "some": _signin(items=["votre nom", "votre adresse e-mail"], details=()),
+        "nothing": _signin(items=[], details=()),
     },
     "signin/already.html": {"": _signin(continue_url="/signin/x/restart"), "bare": _signin()},
     "signin/loop.html": {"": {"service": SERVICE, "retry_url": "/authorize?a=b", "logout_url": "/logout"}},
@@ -130,6 +130,7 @@ SAMPLES: dict[str, dict[str, dict[str, Any]]] = {
         "far": _signin(**{**CONFIRM, "facts": {**NEAR, "minutes": 3, "is_near": False}, "asks_for_last_letters": True}),
         "third party": _signin(**{**CONFIRM, "third_party": True, "items": ["votre nom", "votre adresse e-mail"]}),
         "third party, nothing": _signin(**{**CONFIRM, "third_party": True, "facts": {**NEAR, "minutes": 1}}),
+        "details": _signin(**{**CONFIRM, "details": (("Payer une facture", ("Somme : 12 €", "À : Mairie")),)}),
         "wrong": _signin(
             **{
                 **CONFIRM,

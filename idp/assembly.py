@@ -15,6 +15,7 @@ PARTS = (
     "idp.help",
     "idp.signin.views",
     "idp.oidc.authorize",
+    "idp.oidc.device_page",
     "idp.oidc.endpoints",
     "idp.oidc.logos",
     "idp.oidc.logout",

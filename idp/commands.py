@@ -216,12 +216,11 @@ def client_group() -> None:
 @client_group.command("add")
 @click.option("--client-id", help="Chosen at random when absent.")
 @click.option("--name", required=True, help="What visitors read.")
-@click.option(
-    "--kind", type=click.Choice(["website", "single-page", "mobile", "machine"]), default="website", show_default=True
-)
+@click.option("--kind", type=click.Choice(list(registration.KINDS)), default="website", show_default=True)
 @click.option("--redirect-uri", "redirect_uris", multiple=True, help="Repeatable; compared character by character.")
 @click.option("--post-logout-redirect-uri", "post_logout_redirect_uris", multiple=True)
 @click.option("--scope", default="openid profile email", show_default=True)
+@click.option("--grant-type", "grant_types", multiple=True, help="Repeatable; by kind and scope when absent.")
 @click.option("--auth-method", help="token_endpoint_auth_method; by kind when absent.")
 @click.option("--jwks", type=click.File(), help="File with the client's public keys, for private_key_jwt.")
 @click.option("--id-token-alg", help="RS256 or ES256; by profile when absent.")

@@ -27,7 +27,12 @@ def identifier() -> str:
     return drawn
 
 
+def letters(alphabet: str, count: int) -> str:
+    """Return ``count`` characters, each drawn evenly from ``alphabet``."""
+    return "".join(secrets.choice(alphabet) for _ in range(count))
+
+
 def reference() -> str:
     """Return a reference that a visitor can read aloud to support, such as ``7KQ-4MX``."""
-    drawn = "".join(secrets.choice(_SPOKEN) for _ in range(6))
+    drawn = letters(_SPOKEN, 6)
     return f"{drawn[:3]}-{drawn[3:]}"

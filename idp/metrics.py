@@ -18,6 +18,7 @@ OTP_AGE_AT_USE = Histogram("idp_otp_age_at_use_seconds", "Age of a code when it 
 OTP_VERIFY = Counter("idp_otp_verify_total", "Codes typed", ["channel", "outcome"])
 PAUSES = Counter("idp_pauses_total", "Pauses begun", ["kind"])
 TOKEN = Counter("idp_token_total", "Token requests", ["grant", "outcome", "error"])
+DEVICE = Counter("idp_device_total", "Devices that asked to be connected, and what became of it", ["outcome"])
 ERRORS = Counter("idp_errors_total", "Error pages and error answers", ["code"])
 FETCH = Counter("idp_fetch_total", "Documents fetched from relying parties", ["outcome"])
 REGISTRATION = Counter("idp_client_registration_total", "Requests to `/register`", ["act", "outcome"])

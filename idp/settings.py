@@ -180,6 +180,19 @@ class Lifetimes(Section):
     known_device: timedelta = timedelta(days=365)
 
 
+class DeviceSettings(Section):
+    """Devices without a keyboard (RFC 8628), and how often their codes may be guessed at (§5.1)."""
+
+    lifetime: timedelta = Field(default=timedelta(minutes=10), description="how long a device waits to be allowed")
+    interval: timedelta = Field(default=timedelta(seconds=5), description="time between two polls of a device")
+    requests: int = Field(default=60, ge=1, description="codes asked for per client and address in `requests_window`")
+    requests_window: timedelta = timedelta(minutes=10)
+    tries: int = Field(default=10, ge=1, description="codes typed per browser and per account in `tries_window`")
+    address_tries: int = Field(default=50, ge=1, description="codes typed per address in `tries_window`")
+    tries_window: timedelta = timedelta(minutes=15)
+    last_letters_tries: int = Field(default=5, ge=1, description="wrong last letters before the request is refused")
+
+
 class DpopSettings(Section):
     """Proofs of possession (RFC 9449)."""
 
@@ -293,6 +306,7 @@ class Settings(Section):
     code: CodeSettings = CodeSettings()
     throttle: ThrottleSettings = ThrottleSettings()
     lifetimes: Lifetimes = Lifetimes()
+    device: DeviceSettings = DeviceSettings()
     dpop: DpopSettings = DpopSettings()
     mtls: MtlsSettings = MtlsSettings()
     fetch: FetchSettings = FetchSettings()

@@ -64,10 +64,28 @@ ERRORS: dict[str, Entry] = {
         "RFC 6749 §4.1.2.1, RFC 9700 §2.1.2",
     ),
     "access_denied": Entry(
-        AUTHORIZATION,
-        "The person cancelled, or did not agree.",
-        "Say calmly that they are not signed in and offer the button again. It is no fault.",
-        "RFC 6749 §4.1.2.1",
+        "/authorize, told at your redirect URI; and /token, told to a device",
+        "The person cancelled, did not agree, or did not allow the device.",
+        "Say calmly that they are not signed in and offer the button again. It is no fault. A device stops polling.",
+        "RFC 6749 §4.1.2.1, RFC 8628 §3.5",
+    ),
+    "authorization_pending": Entry(
+        TOKEN,
+        "The person has not answered yet at /device.",
+        "Keep showing the code and poll again after interval seconds.",
+        "RFC 8628 §3.5",
+    ),
+    "slow_down": Entry(
+        TOKEN,
+        "The device polled sooner than its interval allows; its interval is five seconds longer from now on.",
+        "Add five seconds to the interval, for this and all following polls.",
+        "RFC 8628 §3.5",
+    ),
+    "expired_token": Entry(
+        TOKEN,
+        "The device code has expired before anybody allowed the device.",
+        "Stop polling. Ask for a new code only when somebody at the device wants one.",
+        "RFC 8628 §3.5",
     ),
     "login_required": Entry(
         AUTHORIZATION,

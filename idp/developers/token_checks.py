@@ -9,6 +9,7 @@ from idp import clock
 from idp.oidc import redirect_uris
 from idp.oidc.client_auth import read_presented
 from idp.oidc.clients import Client
+from idp.oidc.device_requests import DEVICE_CODE
 from idp.oidc.dpop import read_proof
 from idp.oidc.errors import (
     InvalidClient,
@@ -116,8 +117,9 @@ def check_grant_type(asked: TokenRequest, client: Client | None) -> None:
 
 
 def check_ticket(asked: TokenRequest, client: Client | None) -> None:
-    """RFC 6749 §4.1.3, §6: the code or refresh token is there; it is not looked at here."""
-    needed = {"authorization_code": "code", "refresh_token": "refresh_token"}.get(asked.form.get("grant_type", ""))
+    """RFC 6749 §4.1.3, §6, RFC 8628 §3.4: the code or token is there; it is not looked at here."""
+    tickets = {"authorization_code": "code", "refresh_token": "refresh_token", DEVICE_CODE: "device_code"}
+    needed = tickets.get(asked.form.get("grant_type", ""))
     if needed and needed not in asked.form:
         raise InvalidRequest(f"{needed} is missing.")
 

@@ -66,6 +66,25 @@ def compose_code(
         return Message(_(subject, **facts), _render("code.txt", facts), _render("code.html", facts))
 
 
+def compose_device_alert(
+    channel: str, *, locale: str, service: str, browser: str, reference: str, site: str, at: datetime
+) -> Message:
+    """Return the message that tells an account holder of a device that was connected, and how to be rid of it."""
+    facts: dict[str, object] = {
+        "service": _one_line(service),
+        "browser": _one_line(browser),
+        "reference": reference,
+        "site": site,
+        "locale": locale,
+        "at": at,
+        "zone": settings.time_zone.rpartition("/")[2].replace("_", " "),
+    }
+    with force_locale(locale):
+        if channel == "sms":
+            return Message("", _("sms.device", **facts))
+        return Message(_("mail.device.subject"), _render("device.txt", facts), _render("device.html", facts))
+
+
 def label_device(user_agent: str) -> str:
     """Return browser and system as a person knows them, such as « Firefox (Windows) »; empty if neither is known."""
     browser = _first(_BROWSERS, user_agent)

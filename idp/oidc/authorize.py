@@ -79,7 +79,7 @@ def _refuse_source(sent: Parameters, client: Client, fault: OAuthError) -> BaseR
 def resume(interaction_id: str) -> BaseResponse:
     """Answer the relying party once the visitor has walked through the sign-in pages."""
     now = clock.now()
-    interaction = get_interaction(interaction_id)
+    interaction = get_interaction(interaction_id, "/authorize")
     if request.method == "HEAD":
         # Whoever only looks must not use up the one answer.
         return Response(status=204)

@@ -49,6 +49,7 @@ def metadata() -> dict[str, Any]:
         "issuer": issuer,
         "authorization_endpoint": f"{issuer}/authorize",
         "token_endpoint": f"{issuer}/token",
+        "device_authorization_endpoint": f"{issuer}/device_authorization",
         "userinfo_endpoint": f"{issuer}/userinfo",
         "jwks_uri": f"{issuer}/jwks.json",
         "revocation_endpoint": f"{issuer}/revoke",
@@ -102,6 +103,7 @@ def _mtls_aliases() -> dict[str, Any]:
     base = settings.mtls.issuer
     names = {
         "token_endpoint": "/token",
+        "device_authorization_endpoint": "/device_authorization",
         "userinfo_endpoint": "/userinfo",
         "pushed_authorization_request_endpoint": "/par",
         "revocation_endpoint": "/revoke",

@@ -9,6 +9,7 @@ from werkzeug.exceptions import RequestEntityTooLarge
 
 from idp import clock, logs, metrics
 from idp.oidc.certificates import certificate_header
+from idp.oidc.device_authorization import device_authorization
 from idp.oidc.discovery import discovery, jwks
 from idp.oidc.dpop import ALGORITHMS as DPOP_ALGORITHMS
 from idp.oidc.dpop import nonce_headers
@@ -44,6 +45,7 @@ ENDPOINTS: Mapping[str, Endpoint] = {
     "/.well-known/oauth-authorization-server": Endpoint(("GET",), discovery, for_scripts=True),
     "/jwks.json": Endpoint(("GET",), jwks, for_scripts=True),
     "/token": Endpoint(("POST",), token, for_scripts=True, challenge="Basic"),
+    "/device_authorization": Endpoint(("POST",), device_authorization, challenge="Basic"),
     "/userinfo": Endpoint(("GET", "POST"), userinfo, for_scripts=True, challenge="Bearer"),
     "/par": Endpoint(("POST",), par, for_scripts=True, challenge="Basic"),
     "/introspect": Endpoint(("POST",), introspect, challenge="Basic"),

@@ -55,6 +55,30 @@ class UnsupportedGrantType(OAuthError):
     code = "unsupported_grant_type"
 
 
+class AuthorizationPending(OAuthError):
+    """RFC 8628 §3.5: the account holder has not answered yet; poll again."""
+
+    code = "authorization_pending"
+
+
+class SlowDown(OAuthError):
+    """RFC 8628 §3.5: as pending, and the interval is five seconds longer from now on."""
+
+    code = "slow_down"
+
+
+class AccessDenied(OAuthError):
+    """RFC 8628 §3.5: the account holder said no."""
+
+    code = "access_denied"
+
+
+class ExpiredToken(OAuthError):
+    """RFC 8628 §3.5: the device code has expired before it was approved."""
+
+    code = "expired_token"
+
+
 class InvalidToken(OAuthError):
     """RFC 6750 §3.1: the access token is not good."""
 

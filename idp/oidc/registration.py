@@ -13,6 +13,7 @@ from idp.db import db
 from idp.oidc.claims import SCOPES
 from idp.oidc.client_auth import CLIENT_AUTH, offered_methods
 from idp.oidc.clients import SECRET_CONTEXT, Client, ClientRow, ClientSecret, forget_cached_clients, read_client
+from idp.oidc.device_requests import DEVICE_CODE
 from idp.oidc.grants import grant_types
 from idp.oidc.jose.foreign import BadKeys, read_public_keys
 from idp.oidc.jose.own import ALGORITHMS
@@ -32,6 +33,7 @@ KINDS: dict[str, dict[str, Any]] = {
     "website": {"token_endpoint_auth_method": "client_secret_basic", "security_profile": "oidc"},
     "single-page": {"token_endpoint_auth_method": "none", "security_profile": "oidc"},
     "mobile": {"token_endpoint_auth_method": "none", "security_profile": "native"},
+    "device": {"token_endpoint_auth_method": "none", "security_profile": "native"},
     "machine": {"token_endpoint_auth_method": "client_secret_basic", "security_profile": "oidc"},
 }
 _WEB_PAGES = (
@@ -124,7 +126,8 @@ def metadata_from_form(asked: Mapping[str, Any]) -> dict[str, Any]:
 def _usual_grants(kind: str, scopes: list[str]) -> list[str]:
     if kind == "machine":
         return ["client_credentials"]
-    return ["authorization_code", *(["refresh_token"] if "offline_access" in scopes else [])]
+    first = DEVICE_CODE if kind == "device" else "authorization_code"
+    return [first, *(["refresh_token"] if "offline_access" in scopes else [])]
 
 
 def check_client_metadata(metadata: Mapping[str, Any]) -> None:

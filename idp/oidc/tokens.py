@@ -144,6 +144,11 @@ def revoke_access_tokens(grant_id: str, now: datetime) -> None:
     state.put(REVOKED_GRANTS, grant_id, RevokedGrant(now), ttl=settings.lifetimes.access_token)
 
 
+def is_revoked(grant_id: str) -> bool:
+    """Tell whether a grant was revoked in the last minutes."""
+    return state.get(REVOKED_GRANTS, grant_id) is not None
+
+
 def revoke_access_token(value: str) -> None:
     """Make one access token worthless."""
     state.delete(ACCESS_TOKENS, crypto.fingerprint(value))

@@ -114,8 +114,11 @@ def split_off(interaction: Interaction, now: datetime) -> Interaction:
     return own
 
 
-def get_interaction(interaction_id: str) -> Interaction:
-    """Return a sign-in of this browser, or raise `PageError` saying why there is none."""
+def get_interaction(interaction_id: str, resume_at: str | None = None) -> Interaction:
+    """Return a sign-in of this browser, or raise `PageError` saying why there is none.
+
+    ``resume_at`` names the caller whose payload it must carry: none reads what another one wrote.
+    """
     session = web.current_session()
     interaction = state.get(INTERACTIONS, interaction_id)
     if interaction is None:
@@ -132,6 +135,8 @@ def get_interaction(interaction_id: str) -> Interaction:
     if session is None or interaction_id not in session.interactions:
         restart_url = f"/signin/{interaction_id}/restart"
         raise PageError("other_browser", 403, "interaction of another browser", restart_url=restart_url)
+    if resume_at is not None and interaction.resume_url != f"{resume_at}/{interaction_id}":
+        raise PageError("not_found", 404, "interaction of another caller")
     demand = interaction.demand
     about = {"logo": demand.logo, "policy": demand.policy, "terms": demand.terms}
     web.show_interaction(interaction.reference, demand.service, demand.form_target, about)

@@ -76,8 +76,8 @@ def test_ten_tabs_at_once_get_one_code(visitor: Visitor, alice: str, monkeypatch
 
     all_have_read, read = Barrier(10), authorize.get_interaction
 
-    def read_together(interaction_id: str) -> Interaction:
-        found = read(interaction_id)
+    def read_together(interaction_id: str, resume_at: str) -> Interaction:
+        found = read(interaction_id, resume_at)
         all_have_read.wait(20)
         return found
 

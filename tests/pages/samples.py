@@ -32,6 +32,19 @@ ABOUT = {"logo": "/logos/0a1b", "policy": "https://rp.example/données?a=1&b=<2>
 SERVICE = "Prime d’activité <&> Démonstration"
 
 
+NEAR: dict[str, Any] = {"service": SERVICE, "minutes": 0, "is_near": True}
+CONFIRM: dict[str, Any] = {
+    "facts": NEAR,
+    "code": "WDJB-MJHT",
+    "asks_for_last_letters": False,
+    "items": [],
+    "details": (),
+    "third_party": False,
+    "origin": "",
+    "errors": [],
+}
+
+
 def _signin(**context: Any) -> dict[str, Any]:
     return {"interaction": "Zm9vYmFyYmF6cXV4cXV1eA", "service": SERVICE, **context}
 
@@ -108,6 +121,36 @@ SAMPLES: dict[str, dict[str, dict[str, Any]]] = {
     },
     "signin/already.html": {"": _signin(continue_url="/signin/x/restart"), "bare": _signin()},
     "signin/loop.html": {"": {"service": SERVICE, "retry_url": "/authorize?a=b", "logout_url": "/logout"}},
+    "device/enter.html": {
+        "first": {"errors": [], "typed": ""},
+        "wrong": {"errors": [FieldError("user-code", "Aucun appareil n’attend avec ce code.")], "typed": "wdjb mjht"},
+    },
+    "device/link.html": {
+        "near": {"request_id": "cmVxdWVzdHJlcXVlc3RyZQ", "facts": NEAR},
+        "far": {"request_id": "cmVxdWVzdHJlcXVlc3RyZQ", "facts": {**NEAR, "minutes": 3, "is_near": False}},
+    },
+    "device/confirm.html": {
+        "near": _signin(**CONFIRM),
+        "far": _signin(**{**CONFIRM, "facts": {**NEAR, "minutes": 3, "is_near": False}, "asks_for_last_letters": True}),
+        "third party": _signin(**{**CONFIRM, "third_party": True, "items": ["votre nom", "votre adresse e-mail"]}),
+        "third party, nothing": _signin(**{**CONFIRM, "third_party": True, "facts": {**NEAR, "minutes": 1}}),
+        "details": _signin(**{**CONFIRM, "details": (("Payer une facture", ("Somme : 12 €", "À : Mairie")),)}),
+        "wrong": _signin(
+            **{
+                **CONFIRM,
+                "asks_for_last_letters": True,
+                "errors": [
+                    FieldError("origin", "Dites d’où vient ce code."),
+                    FieldError("user-code", "Ce ne sont pas les 4 dernières lettres."),
+                ],
+            }
+        ),
+    },
+    "device/connected.html": {"": _signin()},
+    "device/ended.html": {
+        ending: {"ending": ending} for ending in ("given", "denied", "tries", "undone", "stopped", "over")
+    },
+    "device/pause.html": {"": {"until": NOW + timedelta(minutes=15), "minutes": 15}},
     "logout/confirm.html": {"": {"logout_token": "abc"}},
     "logout/done.html": {
         "some": {"services": [SERVICE, "Autre"], "return_url": "https://rp.example/bye?state=1&a=2"},

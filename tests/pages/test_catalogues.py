@@ -27,6 +27,10 @@ FAMILIES = {
     "u11.": ("email", "sms"),
     "u11.title.": ("email", "sms"),
     "u11.retry.": ("email", "sms"),
+    "device.origin.": ("seen", "given"),
+    "device.text.": ("given", "denied", "tries", "undone", "stopped", "over"),
+    "device.title.": ("given", "denied", "tries", "undone", "stopped", "over"),
+    "e.device.": ("empty", "length", "chars"),
     "claim.": ("profile", "email", "phone", "address", "offline_access"),
 }
 _TEXT_ID = re.compile(r"""["']((?:[a-z]+|u\d\d)(?:[._][a-z0-9_]+)+|fraud|rights)["']""")

@@ -48,7 +48,7 @@ class Page(HTMLParser):
 def test_every_page_template_has_a_sample() -> None:
     pages = {str(path.relative_to(TEMPLATES)) for path in TEMPLATES.rglob("*.html")}
 
-    assert set(SAMPLES) == pages - {"layout.html", "macros.html", "mail/code.html"}
+    assert set(SAMPLES) == pages - {"layout.html", "macros.html", "mail/code.html", "mail/device.html"}
 
 
 @in_both
@@ -103,7 +103,7 @@ def test_every_form_of_ours_carries_its_token(render: Render, template: str, cas
     html = render(template, case)
 
     for form in re.findall(r"<form\b.*?</form>", html, re.S):
-        scope = (re.search(r'action="/(?:signin/)?([^"/]+)', form) or [None, ""])[1]
+        scope = (re.search(r'action="/(?:signin/|device/confirm/)?([^"/]+)', form) or [None, ""])[1]
         if template != "form_post.html":
             assert f'<input type="hidden" name="csrf" value="token-of-{scope}">' in form
 
@@ -125,6 +125,11 @@ def test_an_error_page_renders_when_nothing_else_is_known(render: Render, templa
         ("signin/send.html", "two", {"channel-email", "channel-sms", "send-code", "signin-cancel"}),
         ("signin/code.html", "sent", {"code", "code-submit", "resend-code", "other-method", "signin-cancel"}),
         ("signin/consent.html", "some", {"consent-allow", "consent-deny"}),
+        ("device/enter.html", "first", {"user-code", "user-code-submit"}),
+        ("device/link.html", "near", {"user-code-submit"}),
+        ("device/confirm.html", "near", {"origin-seen", "origin-given", "device-allow", "device-deny"}),
+        ("device/confirm.html", "far", {"origin-seen", "user-code", "device-allow", "device-deny"}),
+        ("device/connected.html", "", {"device-undo"}),
         ("logout/confirm.html", "", {"logout-confirm"}),
     ],
 )

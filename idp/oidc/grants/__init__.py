@@ -6,11 +6,13 @@ from typing import Any
 from idp import clock, metrics
 from idp.oidc.client_auth import authenticate_client
 from idp.oidc.clients import Client
+from idp.oidc.device_requests import DEVICE_CODE
 from idp.oidc.dpop import nonce_headers
 from idp.oidc.errors import InvalidRequest, OAuthError, UnauthorizedClient, UnsupportedGrantType
 from idp.oidc.grants.asked import TokenRequest
 from idp.oidc.grants.authorization_code import exchange_code
 from idp.oidc.grants.client_credentials import grant_machine
+from idp.oidc.grants.device_code import exchange_device_code
 from idp.oidc.grants.refresh_token import refresh
 from idp.oidc.grants.token_exchange import exchange_token
 from idp.oidc.possession import find_confirmation
@@ -21,6 +23,7 @@ GRANTS: Mapping[str, Callable[[TokenRequest], dict[str, Any]]] = {
     "authorization_code": exchange_code,
     "refresh_token": refresh,
     "client_credentials": grant_machine,
+    DEVICE_CODE: exchange_device_code,
     "urn:ietf:params:oauth:grant-type:token-exchange": exchange_token,
 }
 

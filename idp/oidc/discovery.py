@@ -41,6 +41,12 @@ def jwks(request: ProtocolRequest) -> ProtocolResponse:
 
 def metadata() -> dict[str, Any]:
     """Return the provider's metadata; only registered names."""
+    whole = _whole_metadata()
+    # RFC 8414 §3.2: "Claims with zero elements MUST be omitted".
+    return {name: value for name, value in whole.items() if value != []}
+
+
+def _whole_metadata() -> dict[str, Any]:
     issuer = settings.issuer
     methods = list(offered_methods())
     assertion_algorithms = [HMAC, *ASYMMETRIC]

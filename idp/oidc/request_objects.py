@@ -70,7 +70,8 @@ def _check_dates(claims: Mapping[str, Any], client: Client, now: datetime) -> No
     end, begin, made = (moments.get(name, moment) for name in ("exp", "nbf", "iat"))
     if "exp" in moments and end <= moment:
         raise InvalidRequestObject("The request object has expired.")
-    if end > moment + _LONGEST_LIFE.total_seconds() + leeway:
+    # Counted from their own clock too, which may be a little ahead of ours.
+    if end > max(moment, begin, made) + _LONGEST_LIFE.total_seconds() + leeway:
         raise InvalidRequestObject(f"exp of the request object is more than {_LONGEST_LIFE.seconds} s ahead.")
     if max(begin, made) > moment + leeway:
         raise InvalidRequestObject("The request object is not valid yet.")

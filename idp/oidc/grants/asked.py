@@ -8,13 +8,14 @@ from typing import Any
 from idp import clock
 from idp.accounts import directory
 from idp.accounts.models import Account
+from idp.db import db
 from idp.oidc.clients import Client
 from idp.oidc.errors import InvalidGrant, InvalidRequest
 from idp.oidc.grant import Grant
 from idp.oidc.id_token import issue_id_token
 from idp.oidc.possession import Confirmation
-from idp.oidc.refresh import revoke_grant
-from idp.oidc.tokens import Wanted, issue_access_token
+from idp.oidc.refresh import issue_family, revoke_grant
+from idp.oidc.tokens import Wanted, is_revoked, issue_access_token
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +49,22 @@ def get_entitled(grant: Grant) -> Account:
         revoke_grant(grant.id, clock.now(), reason="password-changed")
         raise InvalidGrant("password changed since")
     return account
+
+
+def begin_family(asked: TokenRequest, grant: Grant) -> str | None:
+    """Return the first refresh token of a grant, or ``None`` for a client without; commits.
+
+    Raises `InvalidGrant` when the grant was revoked meanwhile: its code came a second time at the same moment, or the
+    account holder took it back. Asked after the family is written, so that one of both sees the other.
+    """
+    refresh_token = None
+    if "refresh_token" in asked.client.grant_types:
+        refresh_token = issue_family(grant, asked.now, bound_to=asked.bound_to if asked.client.is_public else None)
+        db.session.commit()
+    if is_revoked(grant.id):
+        revoke_grant(grant.id, asked.now, reason="revoked-at-issue")
+        raise InvalidGrant("the grant was revoked at the moment of its issue")
+    return refresh_token
 
 
 def answer_with_tokens(asked: TokenRequest, grant: Grant, wanted: Wanted) -> dict[str, Any]:

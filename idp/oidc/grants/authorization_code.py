@@ -3,13 +3,11 @@
 from typing import Any
 
 from idp import audit
-from idp.db import db
 from idp.oidc.authorization_details import narrow_details, parse_details
 from idp.oidc.codes import AuthorizationCode, redeem_code
 from idp.oidc.errors import InvalidGrant
-from idp.oidc.grants.asked import TokenRequest, answer_with_id_token, get_entitled
+from idp.oidc.grants.asked import TokenRequest, answer_with_id_token, begin_family, get_entitled
 from idp.oidc.pkce import verifier_fits
-from idp.oidc.refresh import issue_family
 from idp.oidc.resources import narrow_resources
 from idp.oidc.tokens import Wanted
 from idp.settings import settings
@@ -29,10 +27,7 @@ def exchange_code(asked: TokenRequest) -> dict[str, Any]:
         bound_to=asked.bound_to,
     )
     account = get_entitled(grant)
-    refresh_token = None
-    if "refresh_token" in asked.client.grant_types:
-        refresh_token = issue_family(grant, asked.now, bound_to=asked.bound_to if asked.client.is_public else None)
-        db.session.commit()
+    refresh_token = begin_family(asked, grant)
     return answer_with_id_token(asked, grant, wanted, account, refresh_token=refresh_token, nonce=code.nonce)
 
 

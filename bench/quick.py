@@ -46,7 +46,7 @@ def main() -> None:
         app = create_app(load_settings(environ))
         with app.app_context():
             db.create_all()
-            keys.ensure_signing_keys(clock.now())
+            keys.ensure_signing_keys()
         server = start_server(environ, port)
         try:
             print_table(measure(app, port, server.pid))

@@ -1,5 +1,6 @@
 """The parts of the provider: which blueprints it serves, which store keeps its state."""
 
+from collections.abc import Callable
 from importlib import import_module
 
 from flask import Blueprint
@@ -25,11 +26,20 @@ PARTS = (
 TABLES = ("idp.admin.administrators",)
 
 
+# What must hold for a node to take requests, besides its stores; functions without arguments.
+READINESS = (("idp.oidc.keys", "is_usable"),)
+
+
 def blueprints() -> list[Blueprint]:
     """Return the blueprint of every part."""
     for table in TABLES:
         import_module(table)
     return [import_module(part).blueprint for part in PARTS]
+
+
+def readiness() -> list[Callable[[], bool]]:
+    """Return what `/healthz/ready` asks."""
+    return [getattr(import_module(module), name) for module, name in READINESS]
 
 
 def open_store(settings: Settings) -> Store:

@@ -15,8 +15,10 @@ from idp.accounts import contacts, directory, new_passwords, nir
 from idp.db import db
 from idp.messages.relays import RelayFault, parse_relay
 from idp.messages.smpp import SmppFault
-from idp.oidc import clients, initial_access, keys, registration
+from idp.oidc import clients, initial_access, keys, registration, rotation
 from idp.oidc.claims import SCOPES
+from idp.oidc.jose.own import ALGORITHMS, Algorithm
+from idp.oidc.key_service import KeyUnusable
 from idp.oidc.profiles import PROFILES
 from idp.settings import SettingsFault, load_settings, settings
 from idp.worker import run_worker
@@ -116,7 +118,7 @@ def db_upgrade() -> None:
     """Bring the tables to this version's shape, and make the first signing keys."""
     with _application():
         upgrade()
-        keys.ensure_signing_keys(clock.now())
+        keys.ensure_signing_keys()
         click.echo("the database is up to date")
 
 
@@ -343,9 +345,41 @@ def key_group() -> None:
 @key_group.command("list")
 @as_json
 def keys_list(as_json: bool) -> None:
-    """List the signing keys; never their private part."""
+    """List the signing keys, what they wait for and until when they are published; never their private part."""
     with _application():
-        _say(keys.describe_keys(), as_json)
+        _say(rotation.describe_keys(), as_json)
+
+
+@key_group.command("rotate")
+@click.option("--alg", "algs", multiple=True, type=click.Choice(ALGORITHMS), help="Repeatable; all when absent.")
+@click.option("--anyway", is_flag=True, help="Wait for caches only, not for relying parties.")
+@click.option("--emergency", is_flag=True, help="Revoke the keys at once and sign with a new one.")
+@click.option("--keep-next", is_flag=True, help="With --emergency: only the active key leaked, the next one is good.")
+@click.option("--reason", help="With --emergency: what happened, for the audit log.")
+@as_json
+def keys_rotate(
+    algs: tuple[Algorithm, ...], anyway: bool, emergency: bool, keep_next: bool, reason: str | None, as_json: bool
+) -> None:
+    """Publish the next key, or let the published one sign when caches and relying parties have it.
+
+    Run it again to go on. Ends with 0 when the new key signs, with 3 while it waits, saying for what.
+    """
+    if emergency != bool(reason) or (keep_next and not emergency) or (anyway and emergency):
+        raise click.UsageError(
+            "--emergency needs --reason; --reason and --keep-next need --emergency, without --anyway"
+        )
+    with _application():
+        try:
+            steps = [
+                rotation.revoke_and_replace(alg, reason=reason, keep_next=keep_next)
+                if reason
+                else rotation.rotate(alg, anyway=anyway)
+                for alg in algs or ALGORITHMS
+            ]
+        except (rotation.RotationFault, KeyUnusable) as fault:
+            raise click.ClickException(str(fault)) from None
+        _say([rotation.describe_step(step, keep_next=keep_next) for step in steps], as_json)
+    sys.exit(0 if all(step.outcome in {"rotated", "revoked"} for step in steps) else 3)
 
 
 @key_group.command("secret")

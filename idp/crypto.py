@@ -17,7 +17,7 @@ from idp import entropy
 from idp.settings import settings
 
 _VERSION = 1
-Purpose = Literal["code", "grant", "refresh", "subject", "csrf", "device", "pepper", "spray", "dpop"]
+Purpose = Literal["code", "grant", "refresh", "subject", "csrf", "device", "pepper", "spray", "dpop", "source"]
 _OWNER: dict[str, str] = {
     "code": "code",
     "grant": "token",
@@ -28,6 +28,7 @@ _OWNER: dict[str, str] = {
     "pepper": "pepper",
     "spray": "token",
     "dpop": "token",
+    "source": "token",
 }
 
 

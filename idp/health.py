@@ -1,6 +1,6 @@
 """What a load balancer may know: whether this process lives, and whether it can answer sign-ins."""
 
-from flask import Blueprint, Response, jsonify
+from flask import Blueprint, Response, current_app, jsonify
 from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -18,10 +18,15 @@ def live() -> Response:
 
 @blueprint.get("/healthz/ready")
 def ready() -> tuple[Response, int]:
-    """Answer 503 while the database or the state store is out of reach; mail and SMS never make a node unready."""
+    """Answer 503 while the database, the state store or the signing keys are out of reach.
+
+    Mail and SMS never make a node unready.
+    """
     try:
         db.session.execute(text("SELECT 1"))
         state.store.ping()
+        if not all(check() for check in current_app.extensions["sesame"]["readiness"]):
+            return jsonify(status="unready"), 503
     except (SQLAlchemyError, StateDown):
         return jsonify(status="unready"), 503
     finally:

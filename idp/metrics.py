@@ -26,3 +26,13 @@ RESUMED = Counter("idp_resumed_logins_total", "Sign-ins taken up again after a c
 BOUNCED = Counter("idp_bounced_total", "Relying parties that sent a signed-in visitor back at once")
 HTTP = Histogram("idp_http_request_duration_seconds", "Requests", ["route", "code"], buckets=_STEPS)
 OUTBOX_DEPTH = Gauge("idp_outbox_depth", "Messages waiting", ["channel"], multiprocess_mode="livemostrecent")
+SIGNING_KEY_AGE = Gauge(
+    "idp_signing_key_age_seconds", "Time that the signing key has signed", ["alg"], multiprocess_mode="livemostrecent"
+)
+SIGNING_KEYS = Gauge("idp_signing_keys", "Signing keys, by state", ["alg", "state"], multiprocess_mode="livemostrecent")
+KEY_AWAITED = Gauge(
+    "idp_signing_key_awaited_clients",
+    "Relying parties that have not fetched the next key",
+    ["alg"],
+    multiprocess_mode="livemostrecent",
+)

@@ -7,8 +7,11 @@ from flask import Flask
 from granian import Granian
 from granian.constants import Interfaces
 from prometheus_client import start_http_server
+from sqlalchemy.exc import SQLAlchemyError
 
-from idp import create_app, logs
+from idp import audit, create_app, logs
+from idp.oidc.key_service import KeyUnusable
+from idp.oidc.keys import key_ring
 from idp.settings import Settings
 from idp.worker import start_embedded_worker
 
@@ -17,6 +20,7 @@ def served_app() -> Flask:
     """Return the application with what belongs to a serving process; the factory of `idp serve` and `wsgi.py`."""
     app = create_app()
     settings: Settings = app.extensions["sesame"]["settings"]
+    _take_keys(app)
     if settings.outbox.embedded_worker:
         worker = start_embedded_worker(app)
         # The last registered runs first: a mail that is under way is recorded before the process ends.
@@ -25,6 +29,21 @@ def served_app() -> Flask:
     if settings.metrics_port:
         _show_metrics(settings.metrics_port)
     return app
+
+
+def _take_keys(app: Flask) -> None:
+    """Read the signing keys before the first request; RC-26: end the process when they cannot be used."""
+    with app.app_context():
+        try:
+            key_ring()
+        except KeyUnusable as fault:
+            logs.get_logger().error("signing-key-unusable", detail=str(fault))
+            raise SystemExit(f"idp: {fault}") from None
+        except SQLAlchemyError as fault:
+            # A database that is not there yet: readiness says so until it is.
+            logs.get_logger().warning("signing-keys-unread", error_type=type(fault).__name__)
+        finally:
+            audit.flush()
 
 
 def _show_metrics(port: int) -> None:

@@ -193,6 +193,43 @@ class DeviceSettings(Section):
     last_letters_tries: int = Field(default=5, ge=1, description="wrong last letters before the request is refused")
 
 
+class Pkcs11Settings(Section):
+    """A hardware module or a token behind PKCS#11 (`pip install sesame-idp[hsm]`)."""
+
+    module: Path | None = Field(default=None, description="the vendor's library, such as /usr/lib/…/libsofthsm2.so")
+    token: str = Field(default="", description="label of the token that holds the keys")
+    pin: SecretStr = Field(default=SecretStr(""), description="the user PIN of the token")
+
+
+class KeySettings(Section):
+    """How signing keys follow each other (P-46)."""
+
+    publish_before_use: timedelta = Field(default=timedelta(days=7), description="how long a key waits in the JWKS")
+    keep_retired: timedelta = Field(
+        default=timedelta(days=30), description="how long a key that signs no more stays in the JWKS"
+    )
+    jwks_max_age: timedelta = Field(
+        default=timedelta(hours=1), description="how long the JWKS may be cached; no key signs before that has passed"
+    )
+    clock_skew: timedelta = Field(default=timedelta(seconds=60), description="how far the clocks of nodes may differ")
+    remember_fetches: timedelta = Field(
+        default=timedelta(days=30), description="how long a client counts as one that fetches the JWKS"
+    )
+    rotate_every: timedelta = Field(
+        default=timedelta(0), description="age at which the worker begins a rotation; 0: only `idp keys rotate` does"
+    )
+    service: Literal["sealed", "pkcs11"] = Field(
+        default="sealed", description="where new keys are made: sealed in the database, or in a PKCS#11 token"
+    )
+    pkcs11: Pkcs11Settings = Pkcs11Settings()
+
+    @model_validator(mode="after")
+    def _token_is_named(self) -> "KeySettings":
+        if self.service == "pkcs11" and not (self.pkcs11.module and self.pkcs11.token):
+            raise ValueError("service pkcs11 needs pkcs11.module and pkcs11.token")
+        return self
+
+
 class DpopSettings(Section):
     """Proofs of possession (RFC 9449)."""
 
@@ -307,6 +344,7 @@ class Settings(Section):
     throttle: ThrottleSettings = ThrottleSettings()
     lifetimes: Lifetimes = Lifetimes()
     device: DeviceSettings = DeviceSettings()
+    keys: KeySettings = KeySettings()
     dpop: DpopSettings = DpopSettings()
     mtls: MtlsSettings = MtlsSettings()
     fetch: FetchSettings = FetchSettings()
@@ -347,6 +385,16 @@ class Settings(Section):
         slowest = self.smtp.timeout * len(self.relay_urls) + self.sms.timeout
         if self.outbox.lease.total_seconds() * 0.8 < slowest:
             raise ValueError(f"outbox.lease must be at least {slowest / 0.8:.0f} s for these relays and timeouts")
+        if self.keys.publish_before_use < self.soonest_use:
+            raise ValueError(
+                "keys.publish_before_use must be at least keys.jwks_max_age + lifetimes.key_cache + keys.clock_skew: "
+                f"{self.soonest_use.total_seconds():.0f} s"
+            )
+        longest = max(self.lifetimes.id_token, self.lifetimes.access_token) + self.soonest_use
+        if self.keys.keep_retired < longest:
+            raise ValueError(
+                f"keys.keep_retired must be at least {longest.total_seconds():.0f} s: the longest token and every cache"
+            )
         if "fr" not in self.locales:
             raise ValueError("locales must contain fr")
         return self
@@ -365,6 +413,11 @@ class Settings(Section):
     def has_tls(self) -> bool:
         """Whether browsers reach us over https: cookies get `__Host-` and `Secure` from this, never by a switch."""
         return self.issuer.startswith("https://")
+
+    @property
+    def soonest_use(self) -> timedelta:
+        """How long after its publication every cache has a key: relying parties' and our own nodes'."""
+        return self.keys.jwks_max_age + self.lifetimes.key_cache + self.keys.clock_skew
 
     @property
     def relay_urls(self) -> tuple[str, ...]:

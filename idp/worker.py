@@ -16,6 +16,7 @@ from flask import Flask
 from idp import clock, entropy, logs
 from idp.messages import outbox
 from idp.messages.delivery import Courier
+from idp.oidc.rotation import tend_keys
 from idp.state import state
 
 # How often to look when nobody told us: a worker of its own hears nothing of commits in other processes.
@@ -40,6 +41,7 @@ class Chore:
 
 CHORES: list[Chore] = [
     Chore("purge-state", timedelta(minutes=1), lambda now: state.store.purge(now.timestamp())),
+    Chore("tend-keys", timedelta(minutes=5), tend_keys),
 ]
 
 

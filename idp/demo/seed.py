@@ -43,7 +43,7 @@ CLIENT_SECRET: Final = "demo-secret"  # noqa: S105 - frozen in design.md §3, fo
 def prepare_database(addresses: Addresses) -> None:
     """Bring the tables up to date and add what is missing; run at every start."""
     upgrade()
-    keys.ensure_signing_keys(clock.now())
+    keys.ensure_signing_keys()
     _add_account()
     _add_clients(addresses)
     db.session.commit()

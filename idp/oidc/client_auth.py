@@ -12,6 +12,7 @@ from idp.oidc.client_keys import keys_of
 from idp.oidc.clients import Client, find_client
 from idp.oidc.errors import InvalidClient, InvalidRequest
 from idp.oidc.jose.foreign import BadKeys
+from idp.oidc.jwks_watch import note_client
 from idp.oidc.protocol import ProtocolRequest
 from idp.ratelimit import Window
 from idp.settings import settings
@@ -36,6 +37,8 @@ def authenticate_client(request: ProtocolRequest) -> Client:
     if not _is_proved(client, methods, secret, request, now) or client is None:
         audit.record("client-authentication", outcome="refused", client_id=client.client_id if client else None)
         raise InvalidClient("Client authentication failed.", detail=f"presented as {' or '.join(methods)}")
+    if not client.is_public:
+        note_client(client.client_id, request.address, now)
     return client
 
 

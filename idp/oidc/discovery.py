@@ -4,6 +4,7 @@ import hashlib
 import json
 from typing import Any
 
+from idp import clock
 from idp.mfa.levels import ACR_VALUES
 from idp.oidc.assertions import HMAC
 from idp.oidc.claims import SCOPES, USER_CLAIMS
@@ -12,6 +13,7 @@ from idp.oidc.dpop import ALGORITHMS as DPOP_ALGORITHMS
 from idp.oidc.grants import grant_types
 from idp.oidc.jose.own import ALGORITHMS
 from idp.oidc.jose.sealing import CONTENT_ALGORITHMS, KEY_ALGORITHMS
+from idp.oidc.jwks_watch import note_fetch
 from idp.oidc.keys import key_ring
 from idp.oidc.pkce import METHODS as PKCE_METHODS
 from idp.oidc.profiles import ASYMMETRIC
@@ -36,7 +38,10 @@ def discovery(request: ProtocolRequest) -> ProtocolResponse:
 
 def jwks(request: ProtocolRequest) -> ProtocolResponse:
     """Return the public signing keys (RFC 7517 §5)."""
-    return _cacheable(request, *_encode(key_ring().jwks), max_age=3600)
+    ring = key_ring()
+    if request.method == "GET":
+        note_fetch(request.address, ring.newest_at, clock.now())
+    return _cacheable(request, *_encode(ring.jwks), max_age=int(settings.keys.jwks_max_age.total_seconds()))
 
 
 def metadata() -> dict[str, Any]:

@@ -17,6 +17,7 @@ from idp.oidc.errors import InvalidRequest, OAuthError
 from idp.oidc.grants import token
 from idp.oidc.introspect import introspect
 from idp.oidc.json_body import BadJson, read_object
+from idp.oidc.jwks_watch import write_when_due
 from idp.oidc.par import par
 from idp.oidc.protocol import NO_STORE, REPEATABLE, ProtocolRequest, ProtocolResponse, json_response
 from idp.oidc.register import configure, register
@@ -67,6 +68,7 @@ def serve(path: str, **_: str) -> Response:
         metrics.ERRORS.labels(refusal.code or "no_token").inc()
         log.info("protocol-refusal", endpoint=path, error=refusal.code, detail=refusal.detail or refusal.description)
         answer = _refuse(refusal, endpoint)
+    write_when_due(clock.now())
     response = Response(answer.body, answer.status, answer.headers)
     if endpoint.for_scripts:
         # No credentials: cookies never reach a protocol endpoint.

@@ -6,7 +6,7 @@ from idp import clock
 from idp.oidc.clients import Client
 from idp.oidc.id_token import TYPE
 from idp.oidc.jose.own import BadToken, read_own
-from idp.oidc.keys import key_ring
+from idp.oidc.keys import keys_for
 from idp.oidc.subjects import subject_for
 from idp.settings import settings
 
@@ -25,9 +25,7 @@ def find_hint(token: str) -> Hint | None:
     An access token that is a JWT has another `typ`, and is no hint either.
     """
     try:
-        claims = read_own(
-            token, key_ring().by_kid, typ=TYPE, issuer=settings.issuer, now=clock.now(), allow_expired=True
-        )
+        claims = read_own(token, keys_for(token), typ=TYPE, issuer=settings.issuer, now=clock.now(), allow_expired=True)
     except BadToken:
         return None
     audience = claims.get("aud")

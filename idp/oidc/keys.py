@@ -1,42 +1,72 @@
-"""The signing keys: made at first start, kept sealed, built once per process, published as a JWKS."""
+"""The signing keys as this process knows them: read every `lifetimes.key_cache`, built once, published as a JWKS.
+
+Keys follow each other as `rotation.py` says: `next` is published and signs nothing, `active` signs, `retired` only
+verifies, `revoked` is no key of ours any more.
+"""
 
 import threading
-from dataclasses import dataclass
-from datetime import datetime
-from typing import Any
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any, Literal
 
-from sqlalchemy import LargeBinary, String, UniqueConstraint, select
+from sqlalchemy import JSON, Index, LargeBinary, String, select, text
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Mapped, mapped_column
 
-from idp import audit, clock, crypto
-from idp.db import Base, Moment, db
-from idp.oidc.jose.own import ALGORITHMS, Algorithm, SigningKey, generate_pem, load_key
+from idp import audit, clock, logs, metrics
+from idp.db import Base, Moment, db, release
+from idp.oidc.jose.own import ALGORITHMS, Algorithm, SigningKey, check_pair, claimed_kid, load_public
+from idp.oidc.key_service import KeyUnusable
+from idp.oidc.key_store import find_service
+from idp.per_app import PerApp
 from idp.settings import settings
+
+State = Literal["next", "active", "retired", "revoked"]
+_PUBLISHED: tuple[State, ...] = ("next", "active", "retired")
+_TICK = timedelta(milliseconds=1)
+# A stranger who names keys that do not exist makes us look at most this often (AC-157).
+_LOOK_AGAIN_AFTER = timedelta(seconds=5)
+# While one thread reads the keys anew, the others go on with those they have, this much longer.
+_OVERDUE = timedelta(seconds=10)
+_LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
+log = logs.get_logger()
+
+
+def _one_in_state(state: State) -> Index:
+    only = text(f"state = '{state}'")
+    return Index(f"uq_signing_keys_{state}", "alg", unique=True, sqlite_where=only, postgresql_where=only)
 
 
 class SigningKeyRow(Base):
-    """A signing key at rest; ``slot`` is unique, so that of two first starts at once one makes the key."""
+    """A signing key at rest: never two that sign, nor two that wait, for one algorithm, whoever makes them at once."""
 
     __tablename__ = "signing_keys"
-    __table_args__ = (UniqueConstraint("alg", "slot", name="uq_signing_keys_alg_slot"),)
+    __table_args__ = (_one_in_state("active"), _one_in_state("next"))
 
     kid: Mapped[str] = mapped_column(String(64), primary_key=True)
-    alg: Mapped[str] = mapped_column(String(8))
-    slot: Mapped[int] = mapped_column(default=1)
-    state: Mapped[str] = mapped_column(String(10))
-    pem_sealed: Mapped[bytes] = mapped_column(LargeBinary)
+    alg: Mapped[Algorithm] = mapped_column(String(8))
+    state: Mapped[State] = mapped_column(String(10))
+    service: Mapped[str] = mapped_column(String(20))
+    public_jwk: Mapped[dict[str, str]] = mapped_column(JSON)
+    # What finds the private half; gone as soon as nothing signs with it any more.
+    handle: Mapped[bytes | None] = mapped_column(LargeBinary)
+    # Being here is being published.
     created_at: Mapped[datetime] = mapped_column(Moment)
     activated_at: Mapped[datetime | None] = mapped_column(Moment, default=None)
     retired_at: Mapped[datetime | None] = mapped_column(Moment, default=None)
+    reason: Mapped[str | None] = mapped_column(String(80), default=None)
 
 
 @dataclass(frozen=True)
 class KeyRing:
-    """The keys of this moment: one signs per algorithm, all of them verify."""
+    """The keys of this moment: one signs per algorithm, all of them verify and are published."""
 
     active: dict[str, SigningKey]
     by_kid: dict[str, SigningKey]
+    # When the newest key was published: whoever was served this ring has seen every key up to that one.
+    newest_at: datetime
+    read_at: datetime
     until: datetime
 
     @property
@@ -45,68 +75,154 @@ class KeyRing:
         return {"keys": [dict(key.public_jwk) for key in self.by_kid.values()]}
 
 
-_rings: dict[str, KeyRing] = {}
-_built: dict[str, SigningKey] = {}
-_lock = threading.Lock()
+@dataclass
+class _Kept:
+    ring: KeyRing | None = None
+    reading: threading.Lock = field(default_factory=threading.Lock)
+
+
+_kept: PerApp[_Kept] = PerApp(_Kept)
 
 
 def key_ring() -> KeyRing:
-    """Return the keys, read at most once in `lifetimes.key_cache`; a key is built from its PEM once per process."""
-    now = clock.now()
-    ring = _rings.get(settings.issuer)
-    if ring is None or now >= ring.until:
-        with _lock:
-            ring = _read_ring(now)
-            _rings[settings.issuer] = ring
-    return ring
+    """Return the keys, read at most once in `lifetimes.key_cache`."""
+    now, kept = clock.now(), _kept()
+    ring = kept.ring
+    if ring is not None and now < ring.until:
+        return ring
+    if ring is None or now >= ring.until + _OVERDUE:
+        return _read_anew(kept, now)
+    return _read_by_one(kept, now) or ring
 
 
-def ensure_signing_keys(now: datetime) -> None:
+def keys_for(token: str) -> Mapping[str, SigningKey]:
+    """Return the keys that may have signed ``token``.
+
+    A `kid` that we do not know may be a key that another node began to use in an emergency: worth one look.
+    """
+    ring, now = key_ring(), clock.now()
+    kid = claimed_kid(token)
+    if kid is not None and kid not in ring.by_kid and now >= ring.read_at + _LOOK_AGAIN_AFTER:
+        ring = _read_by_one(_kept(), now) or ring
+    return ring.by_kid
+
+
+def forget_key_ring() -> None:
+    """Make this process read the keys anew."""
+    _kept.forget()
+
+
+def ensure_signing_keys() -> None:
     """Make the first key of each algorithm that has none; commits."""
     for alg in ALGORITHMS:
         known = db.session.scalars(select(SigningKeyRow.kid).where(SigningKeyRow.alg == alg).limit(1)).first()
-        # A key takes a second to make: hold no lock meanwhile.
         db.session.rollback()
-        if known is None:
-            _make_first(alg, now)
+        if known is None and (kid := add_key(alg, "active")):
+            audit.record("key-made", alg=alg, kid=kid, state="active")
 
 
-def describe_keys() -> list[dict[str, Any]]:
-    """Return what may be shown of the keys."""
-    rows = db.session.scalars(select(SigningKeyRow).order_by(SigningKeyRow.created_at, SigningKeyRow.alg))
-    return [
-        {"kid": row.kid, "alg": row.alg, "state": row.state, "created_at": row.created_at.isoformat()} for row in rows
-    ]
-
-
-def _make_first(alg: Algorithm, now: datetime) -> None:
-    pem = generate_pem(alg, rsa_bits=settings.rsa_key_bits)
-    kid = load_key(pem, alg).kid
-    sealed = crypto.seal(pem, context=f"signing_key:pem:{kid}")
-    db.session.add(SigningKeyRow(kid=kid, alg=alg, state="active", pem_sealed=sealed, created_at=now, activated_at=now))
+def add_key(alg: Algorithm, state: State) -> str | None:
+    """Make a key and publish it; ``None`` if another process was first. Commits."""
+    row = make_row(alg, state)
+    db.session.add(row)
     try:
         db.session.commit()
     except IntegrityError:
-        # Another process was first; its key is ours.
         db.session.rollback()
-        return
-    audit.record("key-made", alg=alg, kid=kid)
+        destroy_private(row.service, row.handle)
+        return None
+    forget_key_ring()
+    return row.kid
 
 
-def _read_ring(now: datetime) -> KeyRing:
-    query = select(SigningKeyRow).where(SigningKeyRow.retired_at.is_(None)).order_by(SigningKeyRow.created_at)
-    rows = list(db.session.scalars(query))
+def make_row(alg: Algorithm, state: State) -> SigningKeyRow:
+    """Make a key that is tried and not yet in the database; it takes a second, so no transaction is open meanwhile."""
+    release()
+    service = find_service(settings.keys.service)
+    made = service.make(alg)
+    check_pair(service.open(made.handle, made.public_jwk, alg))
+    newest = db.session.scalars(select(SigningKeyRow.created_at).order_by(SigningKeyRow.created_at.desc())).first()
+    # Later than every other key whatever the clocks say: see `KeyRing.newest_at`.
+    now = max(clock.now(), (newest or _LONG_AGO) + _TICK)
+    return SigningKeyRow(
+        kid=made.public_jwk["kid"],
+        alg=alg,
+        state=state,
+        service=settings.keys.service,
+        public_jwk=dict(made.public_jwk),
+        handle=made.handle,
+        created_at=now,
+        activated_at=now if state == "active" else None,
+    )
+
+
+def open_key(kid: str, alg: Algorithm, service: str, handle: bytes | None, public_jwk: Mapping[str, str]) -> SigningKey:
+    """Return a key that signs, or raise `KeyUnusable`."""
+    if handle is None:
+        raise KeyUnusable(f"the private half of signing key {kid} has been destroyed")
+    return find_service(service).open(handle, public_jwk, alg)
+
+
+def destroy_private(service: str, handle: bytes | None) -> bool:
+    """Delete a private half where its service keeps it; tell whether it is gone."""
+    try:
+        if handle is not None:
+            find_service(service).destroy(handle)
+    except KeyUnusable as fault:
+        log.error("key-not-destroyed", detail=str(fault))
+        return False
+    return True
+
+
+def is_usable() -> bool:
+    """Tell whether this process can sign with every algorithm: what readiness asks (RC-26)."""
+    try:
+        return key_ring().active.keys() >= set(ALGORITHMS)
+    except KeyUnusable:
+        return False
+
+
+def _read_by_one(kept: _Kept, now: datetime) -> KeyRing | None:
+    """Read the keys unless another thread does: to wait for it would be to wait for a lock that the waiting hold."""
+    if not kept.reading.acquire(blocking=False):
+        return None
+    try:
+        return _read_anew(kept, now)
+    finally:
+        kept.reading.release()
+
+
+def _read_anew(kept: _Kept, now: datetime) -> KeyRing:
+    had_transaction = db.session().in_transaction()
+    rows = _rows()
     if not rows:
-        ensure_signing_keys(now)
-        rows = list(db.session.scalars(query))
-    by_kid = {row.kid: _build(row) for row in rows}
+        ensure_signing_keys()
+        rows = _rows()
+    if not had_transaction:
+        # Gives the connection back. Not a rollback: that would make the caller's objects be read again.
+        db.session.commit()
+    before = kept.ring.by_kid if kept.ring else {}
+    by_kid = {row.kid: _build(row, before.get(row.kid)) for row in rows}
     active = {row.alg: by_kid[row.kid] for row in rows if row.state == "active"}
-    return KeyRing(active, by_kid, now + settings.lifetimes.key_cache)
+    for row in rows:
+        if row.state == "active" and row.activated_at:
+            metrics.SIGNING_KEY_AGE.labels(row.alg).set((now - row.activated_at).total_seconds())
+    newest = max((row.created_at for row in rows), default=_LONG_AGO)
+    kept.ring = KeyRing(active, by_kid, newest, now, now + settings.lifetimes.key_cache)
+    return kept.ring
 
 
-def _build(row: SigningKeyRow) -> SigningKey:
-    if row.kid not in _built:
-        pem = crypto.unseal(row.pem_sealed, context=f"signing_key:pem:{row.kid}")
-        alg: Algorithm = "RS256" if row.alg == "RS256" else "ES256"
-        _built[row.kid] = load_key(pem, alg)
-    return _built[row.kid]
+def _rows() -> list[Any]:
+    # Columns, not objects: an object that the session knows already would not be read again.
+    query = select(*SigningKeyRow.__table__.columns).where(SigningKeyRow.state.in_(_PUBLISHED))
+    return list(db.session.execute(query.order_by(SigningKeyRow.created_at, SigningKeyRow.alg)))
+
+
+def _build(row: Any, before: SigningKey | None) -> SigningKey:
+    """Return a key, the one that was built before if it will do: only the active one has its private half in memory."""
+    signs = row.state == "active"
+    if before is not None and (before.private is not None) is signs:
+        return before
+    if signs:
+        return open_key(row.kid, row.alg, row.service, row.handle, row.public_jwk)
+    return load_public(row.public_jwk, row.alg)

@@ -10,8 +10,8 @@ from idp import crypto, entropy
 from idp.oidc.clients import Client, find_client
 from idp.oidc.errors import InvalidToken
 from idp.oidc.grant import Grant
-from idp.oidc.jose.own import sign
-from idp.oidc.keys import key_ring
+from idp.oidc.jose.own import claimed_kid, sign
+from idp.oidc.keys import key_ring, keys_for
 from idp.oidc.possession import Confirmation
 from idp.oidc.resource_servers import wants_jwt
 from idp.oidc.subjects import subject_for
@@ -159,7 +159,8 @@ def _handle_of(value: str) -> str | None:
     if len(value) == _LENGTH:
         return value[:_HANDLE]
     parts = value.split(".")
-    if len(parts) != 3 or len(value) > _LONGEST:
+    # RC-25: what a revoked key signed is dead, though we issued it.
+    if len(parts) != 3 or len(value) > _LONGEST or claimed_kid(value) not in keys_for(value):
         return None
     try:
         jti = json.loads(urlsafe_b64decode(parts[1] + "=" * (-len(parts[1]) % 4))).get("jti")

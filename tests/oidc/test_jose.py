@@ -13,7 +13,8 @@ from joserfc import jws, jwt
 from joserfc.jwk import KeySet, OctKey
 
 from idp.oidc.jose import own as jose
-from idp.oidc.keys import KeyRing, describe_keys, ensure_signing_keys, key_ring
+from idp.oidc.keys import KeyRing, ensure_signing_keys, key_ring
+from idp.oidc.rotation import describe_keys
 from tests.conftest import ISSUER, Clock
 
 
@@ -134,7 +135,7 @@ def test_a_huge_token_is_refused_at_once_ac_151(ring: KeyRing, clock: Clock) -> 
 def test_keys_are_made_once_and_kept_sealed(context: Flask, clock: Clock) -> None:
     before = describe_keys()
 
-    ensure_signing_keys(clock())
+    ensure_signing_keys()
 
     assert describe_keys() == before
     assert "pem" not in str(before).lower()

@@ -5,13 +5,14 @@ Whoever verifies names the token type it wants; the algorithm is the key's own, 
 
 import base64
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
 
 from jose import backends, jwt
 from jose import jwk as jose_jwk
+from jose.backends.base import Key
 from jose.exceptions import JOSEError
 from joserfc.jwk import ECKey, RSAKey
 
@@ -30,7 +31,7 @@ class BadToken(Exception):
 
 @dataclass(frozen=True)
 class SigningKey:
-    """A key as it is used: built once, both halves."""
+    """A key as it is used, built once; ``private`` is ``None`` where it only verifies."""
 
     kid: str
     alg: Algorithm
@@ -48,10 +49,61 @@ def generate_pem(alg: Algorithm, *, rsa_bits: int) -> str:
 def load_key(pem: str, alg: Algorithm) -> SigningKey:
     """Build a key from its PEM; costs milliseconds, so do it once."""
     rfc_key = RSAKey.import_key(pem) if alg == "RS256" else ECKey.import_key(pem)
-    kid = rfc_key.thumbprint()
-    public = {**rfc_key.as_dict(private=False), "kid": kid, "use": "sig", "alg": alg}
+    public = _published(rfc_key, alg)
     private_key = jose_jwk.construct(pem, alg)
-    return SigningKey(kid, alg, private_key, private_key.public_key(), {name: str(v) for name, v in public.items()})
+    return SigningKey(public["kid"], alg, private_key, private_key.public_key(), public)
+
+
+def publish_rsa(modulus: bytes, exponent: bytes) -> dict[str, str]:
+    """Return the JWK of an RSA key that was made elsewhere, from its big-endian numbers."""
+    return _published(
+        RSAKey.import_key(
+            {"kty": "RSA", "n": _unpadded(modulus.lstrip(b"\0")), "e": _unpadded(exponent.lstrip(b"\0"))}
+        ),
+        "RS256",
+    )
+
+
+def publish_ec(point: bytes) -> dict[str, str]:
+    """Return the JWK of a P-256 key that was made elsewhere, from its uncompressed point (bare or OCTET STRING)."""
+    if len(point) not in {65, 67} or point[-65] != 4:
+        raise ValueError("not an uncompressed point of P-256")
+    x, y = point[-64:-32], point[-32:]
+    return _published(ECKey.import_key({"kty": "EC", "crv": "P-256", "x": _unpadded(x), "y": _unpadded(y)}), "ES256")
+
+
+def load_public(public_jwk: Mapping[str, str], alg: Algorithm) -> SigningKey:
+    """Build a key that verifies and cannot sign."""
+    public = jose_jwk.construct({name: public_jwk[name] for name in _MEMBERS[alg]}, alg)
+    return SigningKey(public_jwk["kid"], alg, None, public, dict(public_jwk))
+
+
+def load_remote(public_jwk: Mapping[str, str], alg: Algorithm, sign_bytes: Callable[[bytes], bytes]) -> SigningKey:
+    """Build a key whose private half stays elsewhere; ``sign_bytes`` returns the signature as JWS wants it."""
+    key = load_public(public_jwk, alg)
+    return SigningKey(key.kid, alg, _Remote(sign_bytes), key.public, key.public_jwk)
+
+
+def check_pair(key: SigningKey) -> None:
+    """Raise `BadToken` unless the private half makes what the public half verifies."""
+    probe = b"sesame"
+    if not key.public.verify(probe, key.private.sign(probe)):
+        raise BadToken("the halves of a key do not fit")
+
+
+class _Remote(Key):  # type: ignore[misc]
+    """python-jose's idea of a key, for one that signs somewhere else."""
+
+    def __init__(self, sign_bytes: Callable[[bytes], bytes]) -> None:
+        self.sign = sign_bytes
+
+
+_MEMBERS: dict[Algorithm, tuple[str, ...]] = {"RS256": ("kty", "n", "e"), "ES256": ("kty", "crv", "x", "y")}
+
+
+def _published(key: RSAKey | ECKey, alg: Algorithm) -> dict[str, str]:
+    public = {name: str(value) for name, value in key.as_dict(private=False).items() if name in _MEMBERS[alg]}
+    return {**public, "kid": key.thumbprint(), "use": "sig", "alg": alg}
 
 
 def sign(claims: Mapping[str, Any], key: SigningKey, *, typ: str) -> str:
@@ -97,6 +149,21 @@ def read_own(
     return dict(claims)
 
 
+def claimed_kid(token: str) -> str | None:
+    """Return the `kid` that a token names, nothing of it being checked."""
+    if len(token) > _LONGEST or token.count(".") != 2:
+        return None
+    try:
+        kid = jwt.get_unverified_header(token).get("kid")
+    except (JOSEError, ValueError, TypeError, AttributeError):
+        return None
+    return kid if isinstance(kid, str) else None
+
+
 def half_hash(value: str) -> str:
     """Return `at_hash` or `c_hash`: the left half of SHA-256, base64url (OpenID Connect Core §3.1.3.6)."""
-    return base64.urlsafe_b64encode(hashlib.sha256(value.encode()).digest()[:16]).decode().rstrip("=")
+    return _unpadded(hashlib.sha256(value.encode()).digest()[:16])
+
+
+def _unpadded(raw: bytes) -> str:
+    return base64.urlsafe_b64encode(raw).decode().rstrip("=")

@@ -22,6 +22,7 @@ OWNERS = {
     "urllib.request": "fetch",
     "requests": "fetch",
     "urllib3": "fetch",
+    "pkcs11": "oidc/key_pkcs11",
     "cryptography": ("crypto", "oidc/jose", "oidc/keys", "oidc/certificates"),
 }
 SOURCES = sorted(path for path in IDP.rglob("*.py") if "migrations" not in path.parts)

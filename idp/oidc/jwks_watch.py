@@ -2,7 +2,7 @@
 
 Two observations are kept, both under a keyed hash of the address: *this client authenticated from here*, and *here the
 JWKS was served, up to this key*. They are noted in memory on the way and written by one request a minute, so that no
-request waits for them; what is lost with a process only makes a rotation wait longer (ADR 0005).
+request waits for them; what is lost with a process only makes a rotation wait longer (ADR 0006).
 """
 
 import threading

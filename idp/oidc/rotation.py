@@ -1,7 +1,7 @@
 """How signing keys follow each other: published before they sign, kept after, revoked at once in an emergency (P-46).
 
 A key is `next`, then `active`, then `retired`, then gone. It becomes active only when every cache can have it, and when
-every client that is known to fetch the JWKS has fetched it (ADR 0005).
+every client that is known to fetch the JWKS has fetched it (ADR 0006).
 """
 
 from collections.abc import Sequence

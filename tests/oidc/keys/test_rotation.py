@@ -27,6 +27,7 @@ from idp.oidc.rotation import (
 )
 from idp.settings import Settings, settings
 from tests.conftest import ISSUER, Browser, Clock, example_settings
+from tests.oidc.conftest import Maker
 from tests.oidc.keys.conftest import BRISK, MakeNode
 
 NOON = datetime(2030, 1, 1, 12, tzinfo=UTC)
@@ -230,6 +231,20 @@ def test_an_emergency_revokes_every_key_of_the_algorithm_at_once_rc_25(node: Fla
     assert read_own(fresh, keys_for(fresh), typ="JWT", issuer=ISSUER, now=clock())["sub"] == "s"
     assert ("key-revoked", second) in events()
     assert any("unknown kid" in line for line in describe_step(step)["breaks"])
+
+
+def test_a_jwt_access_token_dies_with_its_key_rc_25(
+    node: Flask, make_client: Maker, make_code: Maker, clock: Clock
+) -> None:
+    service = make_client(access_token_format="jwt", id_token_alg="ES256")
+    service.http = node.test_client()
+    value = service.exchange(make_code()).json["access_token"]
+    before = service.userinfo(value).status_code
+
+    revoke_and_replace("ES256", reason="laptop stolen")
+
+    assert value.count(".") == 2
+    assert (before, service.userinfo(value).status_code) == (200, 401)
 
 
 def test_an_emergency_may_keep_a_next_key_that_relying_parties_know(node: Flask, clock: Clock) -> None:

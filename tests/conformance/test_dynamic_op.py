@@ -1,6 +1,6 @@
 """The modules of `oidcc-dynamic-certification-test-plan`: discovery, dynamic_client, private_key_jwt, code.
 
-Not here: `oidcc-server-rotate-keys`, which waits for the rotation of our keys, and `oidcc-request-uri-unsigned`, which
+Not here: `oidcc-server-rotate-keys`, which is in `tests/oidc/keys`, and `oidcc-request-uri-unsigned`, which
 the suite skips where `none` is not among the algorithms of request objects.
 """
 

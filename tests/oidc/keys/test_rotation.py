@@ -169,6 +169,21 @@ def test_a_whole_rotation(node: Flask, clock: Clock) -> None:
     ]
 
 
+def test_oidcc_server_rotate_keys(node: Flask) -> None:
+    http: Browser = node.test_client()  # type: ignore[assignment]
+    before = {key["kid"]: key for key in http.get("/jwks.json").json["keys"]}
+
+    for alg in ALGORITHMS:
+        rotate(alg)
+    after = {key["kid"]: key for key in http.get("/jwks.json").json["keys"]}
+
+    assert len(after) == len(before) + len(ALGORITHMS)
+    assert {kid: after.get(kid) for kid in before} == before
+    new = [key for kid, key in after.items() if kid not in before]
+    assert {key["alg"] for key in new} == set(ALGORITHMS)
+    assert not {key.get("n", key.get("x")) for key in new} & {key.get("n", key.get("x")) for key in before.values()}
+
+
 def test_the_other_algorithm_is_left_alone(node: Flask, clock: Clock) -> None:
     before = states("RS256") or (key_ring(), states("RS256"))[1]
 

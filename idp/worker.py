@@ -132,7 +132,7 @@ class Worker:
         for chore in CHORES:
             if now - self._chores_at.get(chore.name, _LONG_AGO) >= chore.every:
                 self._chores_at[chore.name] = now
-                await self._courier.in_database(functools.partial(chore.act, now))
+                await self._courier.lanes.in_database(functools.partial(chore.act, now))
         return False
 
     def _wake(self) -> None:

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from sqlalchemy import String, select, update
+from sqlalchemy import String, delete, select, update
 from sqlalchemy.orm import Mapped, mapped_column
 
 from idp import crypto, entropy, session_clients
@@ -23,6 +23,7 @@ from idp.state import Space, state
 _TOUCH_AFTER = timedelta(seconds=60)
 _KEPT_INTERACTIONS = 12
 _SESSIONS_PER_ACCOUNT = 50
+_PURGED_AT_ONCE = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,19 +179,22 @@ def end_sessions_of(account_id: str, now: datetime, *, except_sid: str | None = 
     return len(records)
 
 
-def end_idle_session(sid: str, account_id: str, now: datetime) -> bool:
-    """End a session that no browser has any more, and so only time had ended; say whether it was one. Caller commits.
+def end_idle_session(sid: str, now: datetime) -> tuple[str, ...]:
+    """End a session that only time had ended; return the clients that it had reached. The caller commits.
 
     One that a browser still has is not ended this way: whoever asks is not in that browser.
     """
     record = db.session.get(SessionRecord, sid, populate_existing=True)
-    if record is None or record.account_id != account_id or record.ended_at is not None:
-        return False
-    held = state.store.get((f"{SESSIONS.name}:{record.state_key}",), now.timestamp())
-    if held[0] is not None:
-        return False
-    _end_elsewhere(record, now)
-    return True
+    if record is None or record.ended_at is not None or state.get(SESSIONS, record.state_key) is not None:
+        return ()
+    return _end_elsewhere(record, now)
+
+
+def purge_records(now: datetime) -> int:
+    """Forget sessions that nothing refers to any more: no refresh token can be of one. The caller commits."""
+    over = select(SessionRecord.sid).where(SessionRecord.ends_at <= now - settings.lifetimes.refresh_absolute)
+    gone = delete(SessionRecord).where(SessionRecord.sid.in_(over.limit(_PURGED_AT_ONCE))).returning(SessionRecord.sid)
+    return len(db.session.execute(gone.execution_options(synchronize_session=False)).all())
 
 
 def _end(session: Session, now: datetime) -> None:
@@ -206,13 +210,13 @@ def _end(session: Session, now: datetime) -> None:
     )
 
 
-def _end_elsewhere(record: SessionRecord, now: datetime, *, offline_too: bool = False) -> None:
-    """End a session by its record, whichever browser has it."""
+def _end_elsewhere(record: SessionRecord, now: datetime, *, offline_too: bool = False) -> tuple[str, ...]:
+    """End a session by its record, whichever browser has it; return the clients that it had reached."""
     taken = state.take(SESSIONS, record.state_key)
     if taken is not None and taken.sid == record.sid:
         end_handles(record.sid, taken.clients, Ended(now, offline_too))
-    session_clients.end_sessions([record.sid], now)
     record.ended_at = now
+    return session_clients.end_sessions([record.sid], now)
 
 
 def _keep(session: Session, now: datetime) -> str:

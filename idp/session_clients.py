@@ -95,12 +95,13 @@ def end_all_of(account_id: str, now: datetime, *, except_sid: str | None = None)
     return _end((SessionClient.account_id == account_id) & (SessionClient.sid != (except_sid or "")), now)
 
 
-def find_sid(*, client_id: str, their_sid: str) -> str | None:
-    """Return the session that a client calls ``their_sid``, if that has not been ended."""
-    found = select(SessionClient.sid).where(
+def find_session(*, client_id: str, their_sid: str) -> tuple[str, str] | None:
+    """Return session and account of what a client calls ``their_sid``, if that has not been ended."""
+    found = select(SessionClient.sid, SessionClient.account_id).where(
         SessionClient.client_id == client_id, SessionClient.their_sid == their_sid, SessionClient.state == OPEN
     )
-    return db.session.scalars(found.limit(1)).first()
+    row = db.session.execute(found.limit(1)).one_or_none()
+    return None if row is None else (row.sid, row.account_id)
 
 
 def claim(*, worker: str, limit: int, lease: timedelta, now: datetime) -> list[Departure]:

@@ -276,6 +276,21 @@ class RegistrationSettings(Section):
     window: timedelta = timedelta(minutes=10)
 
 
+class LogoutSettings(Section):
+    """How services learn that a session ended (Back-Channel and Front-Channel Logout)."""
+
+    lanes: int = Field(default=8, ge=1, le=100, description="services that one worker tells at once")
+    timeout: timedelta = Field(default=timedelta(seconds=5), description="how long a service may take to answer")
+    give_up_after: timedelta = Field(default=timedelta(hours=24), description="when a service is not told any more")
+    keep_log: timedelta = Field(
+        default=timedelta(days=30),
+        description="how long the delivery log is kept, and a service that knew a session is told of its end",
+    )
+    frame_wait: timedelta = Field(
+        default=timedelta(seconds=5), description="how long the signed-out page waits for the frames of services"
+    )
+
+
 class CertificationSettings(Section):
     """What only the certification of the provider needs; off everywhere else."""
 
@@ -311,6 +326,7 @@ class Settings(Section):
     mtls: MtlsSettings = MtlsSettings()
     fetch: FetchSettings = FetchSettings()
     registration: RegistrationSettings = RegistrationSettings()
+    logout: LogoutSettings = LogoutSettings()
     certification: CertificationSettings = CertificationSettings()
     developers: DeveloperSettings = DeveloperSettings()
     authorization_details: dict[str, DetailType] = Field(
@@ -347,6 +363,8 @@ class Settings(Section):
         slowest = self.smtp.timeout * len(self.relay_urls) + self.sms.timeout
         if self.outbox.lease.total_seconds() * 0.8 < slowest:
             raise ValueError(f"outbox.lease must be at least {slowest / 0.8:.0f} s for these relays and timeouts")
+        if self.outbox.lease < 2 * self.logout.timeout:
+            raise ValueError("outbox.lease must be at least twice logout.timeout")
         if "fr" not in self.locales:
             raise ValueError("locales must contain fr")
         return self

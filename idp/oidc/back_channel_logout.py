@@ -32,6 +32,15 @@ _VERDICTS: Mapping[int, Verdict] = {200: Verdict("told"), 204: Verdict("told"), 
 # A redirect is not followed: a token is for the address that was registered. A 404 or a 500 may be a deployment.
 _LATER = Verdict(None)
 
+# What the log says of an attempt without an answer, in few letters; other reasons as `fetch.py` has them.
+_WORDS = {
+    "took too long": "timeout",
+    "leads to an address that is not public": "address not public",
+    "failed: ConnectionRefusedError": "unreachable",
+    "failed: gaierror": "unknown host",
+    "failed: SSLCertVerificationError": "certificate",
+}
+
 
 @dataclass(frozen=True, slots=True)
 class Notice:
@@ -73,8 +82,7 @@ def tell(notice: Notice) -> Told:
             accept="*/*",
         )
     except FetchFault as fault:
-        # "took too long", "failed: ConnectionRefusedError", "leads to an address that is not public" …
-        return Told(None, fault.reason.removeprefix("failed: "))
+        return Told(None, _WORDS.get(fault.reason, fault.reason.removeprefix("failed: ")))
     return Told(answer.status, str(answer.status))
 
 

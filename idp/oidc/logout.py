@@ -1,7 +1,7 @@
 """Signing out: at once where a relying party proves whom it means, after a question in every other case.
 
 OpenID Connect RP-Initiated Logout 1.0: "the OP MUST NOT perform post-logout redirection" unless the request is good.
-What ends with the session is in `sign_out.py`; who else is told, in `back_channel_logout.py` and `front_channel_logout.py`.
+What ends with the session is in `sign_out.py`; how others are told, in `back_` and `front_channel_logout.py`.
 """
 
 import math

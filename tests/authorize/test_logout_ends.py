@@ -120,7 +120,7 @@ def test_a_family_that_was_begun_while_the_session_ended_is_dead(
     signed_in: Visitor, parties: Parties, alice: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The session ends after the code was taken and before the family is written."""
-    from idp.oidc import grants
+    from idp.oidc.grants import authorization_code
 
     with signed_in.app.app_context():
         _client, secret = add_client("again", grant_types=["authorization_code", "refresh_token"])
@@ -128,7 +128,7 @@ def test_a_family_that_was_begun_while_the_session_ended_is_dead(
         "grant_type": "authorization_code", "code": told_to(signed_in.ask("again"))["code"],
         "redirect_uri": CALLBACK, "code_verifier": VERIFIER,
     }  # fmt: skip
-    real = grants.redeem_code
+    real = authorization_code.redeem_code
 
     def redeem_then_end(value: str) -> Any:
         code = real(value)
@@ -136,7 +136,7 @@ def test_a_family_that_was_begun_while_the_session_ended_is_dead(
         db.session.commit()
         return code
 
-    monkeypatch.setattr(grants, "redeem_code", redeem_then_end)
+    monkeypatch.setattr(authorization_code, "redeem_code", redeem_then_end)
     bought = signed_in.browser.post("/token", data=form, auth=("again", secret)).json
     again = {"grant_type": "refresh_token", "refresh_token": bought["refresh_token"]}
 

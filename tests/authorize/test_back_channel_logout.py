@@ -20,7 +20,7 @@ from prometheus_client import REGISTRY
 from idp import session
 from idp.audit import AuditEvent
 from idp.db import db
-from idp.oidc.back_channel import PAUSES
+from idp.oidc.back_channel_logout import PAUSES
 from idp.oidc.clients import ClientRow, forget_cached_clients
 from idp.oidc.jose.own import BadToken, read_own
 from idp.oidc.keys import key_ring

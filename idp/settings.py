@@ -363,6 +363,8 @@ class Settings(Section):
         slowest = self.smtp.timeout * len(self.relay_urls) + self.sms.timeout
         if self.outbox.lease.total_seconds() * 0.8 < slowest:
             raise ValueError(f"outbox.lease must be at least {slowest / 0.8:.0f} s for these relays and timeouts")
+        if self.logout.keep_log < self.lifetimes.session_absolute:
+            raise ValueError("logout.keep_log must be at least lifetimes.session_absolute: living sessions are in it")
         if self.outbox.lease < 2 * self.logout.timeout:
             raise ValueError("outbox.lease must be at least twice logout.timeout")
         if "fr" not in self.locales:

@@ -4,10 +4,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from idp import audit, session_clients
+from idp import audit, clock, session_clients
 from idp.fetch import FetchFault, fetch
-from idp.oidc.clients import find_client
-from idp.oidc.logout_token import issue_logout_token
+from idp.oidc.clients import Client, find_client
+from idp.oidc.errors import InvalidRequest
+from idp.oidc.logout_token import issue_logout_token, seal_logout_token
 from idp.session_clients import Departure, State
 from idp.settings import settings
 
@@ -47,6 +48,7 @@ class Notice:
     """A departure with what is sent: the address, and a logout token that is good for two minutes."""
 
     departure: Departure
+    client: Client
     url: str
     token: str
 
@@ -66,21 +68,22 @@ def prepare(departure: Departure, now: datetime) -> Notice | None:
         session_clients.record(departure, state="closed", answer_class="no address", retry_at=None, now=now)
         return None
     token = issue_logout_token(client, account_id=departure.account_id, their_sid=departure.their_sid, now=now)
-    return Notice(departure, client.backchannel_logout_uri, token)
+    return Notice(departure, client, client.backchannel_logout_uri, token)
 
 
 def tell(notice: Notice) -> Told:
     """Post the logout token once; what the other side does wrong is an answer, not an exception."""
-    seconds = settings.logout.timeout.total_seconds()
     try:
         answer = fetch(
             notice.url,
             method="POST",
-            form={"logout_token": notice.token},
-            timeout=seconds,
+            form={"logout_token": seal_logout_token(notice.client, notice.token, clock.now())},
+            timeout=settings.logout.timeout.total_seconds(),
             limit=_LONGEST_ANSWER,
             accept="*/*",
         )
+    except InvalidRequest:
+        return Told(None, "no key")
     except FetchFault as fault:
         return Told(None, _WORDS.get(fault.reason, fault.reason.removeprefix("failed: ")))
     return Told(answer.status, str(answer.status))

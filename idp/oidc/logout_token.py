@@ -7,6 +7,7 @@ from idp import entropy
 from idp.oidc.clients import Client
 from idp.oidc.jose.own import sign
 from idp.oidc.keys import key_ring
+from idp.oidc.sealed import seal_for
 from idp.oidc.subjects import subject_for
 from idp.settings import settings
 
@@ -34,3 +35,12 @@ def issue_logout_token(client: Client, *, account_id: str, their_sid: str, now: 
         "sid": their_sid,
     }
     return sign(claims, key_ring().active[client.id_token_signed_response_alg], typ=TYPE)
+
+
+def seal_logout_token(client: Client, token: str, now: datetime) -> str:
+    """Return a logout token as its client reads ID tokens, encrypted or not; raises `InvalidRequest` without a key.
+
+    §2.4: "The same keys are used to sign and encrypt Logout Tokens as are used for ID Tokens". May fetch the keys.
+    """
+    alg, enc = client.id_token_encrypted_response_alg, client.id_token_encrypted_response_enc
+    return token if alg is None else seal_for(client, token, alg=alg, enc=enc, now=now)

@@ -15,6 +15,8 @@ from urllib.parse import parse_qs
 
 import pytest
 from flask import Flask
+from joserfc import jwe
+from joserfc.jwk import RSAKey
 from prometheus_client import REGISTRY
 
 from idp import session
@@ -190,6 +192,44 @@ def test_a_logout_token_is_no_other_token_ac_160(
     assert signed_in.browser.get("/userinfo", headers={"Authorization": f"Bearer {token}"}).status_code == 401
     answer = leave(signed_in, id_token_hint=token, client_id="told", post_logout_redirect_uri=BYE)
     assert "Location" not in answer.headers
+
+
+def test_who_gets_encrypted_id_tokens_gets_encrypted_logout_tokens(
+    signed_in: Visitor, app: Flask, rp: Stranger, deliver: Deliver
+) -> None:
+    """§2.4: "The same keys are used to sign and encrypt Logout Tokens as are used for ID Tokens"."""
+    key = RSAKey.generate_key(2048, {"kid": "enc", "use": "enc"})
+    more = {"id_token_encrypted_response_alg": "RSA-OAEP-256", "jwks": {"keys": [key.as_dict(private=False)]}}
+    register(app, "told", rp.url + "/bcl", **more)
+    signed_in.ask("told")
+    confirm(signed_in)
+
+    deliver()
+
+    (sealed,) = tokens_of(rp)
+    assert sealed.count(".") == 4
+    opened = jwe.decrypt_compact(sealed, key, algorithms=["RSA-OAEP-256", "A128CBC-HS256"])
+    assert opened.plaintext is not None
+    assert parts_of(opened.plaintext.decode())[1]["events"] == {EVENT: {}}
+
+
+def test_without_a_key_nothing_is_sent_in_clear(signed_in: Visitor, app: Flask, rp: Stranger, deliver: Deliver) -> None:
+    key = RSAKey.generate_key(2048, {"kid": "enc", "use": "enc"})
+    more = {"id_token_encrypted_response_alg": "RSA-OAEP-256", "jwks": {"keys": [key.as_dict(private=False)]}}
+    register(app, "told", rp.url + "/bcl", **more)
+    signed_in.ask("told")
+    confirm(signed_in)
+    with app.app_context():
+        row = db.session.get(ClientRow, "told")
+        assert row is not None
+        row.client_metadata = {**row.client_metadata, "jwks": {"keys": []}}
+        db.session.commit()
+        forget_cached_clients()
+
+    deliver()
+
+    assert rp.seen == []
+    assert (entry(app).state, entry(app).answer_class) == ("queued", "no key")
 
 
 # -- who is told, and when -------------------------------------------------------------------------------------------

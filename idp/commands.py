@@ -10,9 +10,10 @@ from typing import Any, TextIO
 import click
 from flask_migrate import upgrade
 
-from idp import audit, clock, create_app, entropy, server
+from idp import audit, clock, create_app, entropy, server, session_clients
 from idp.accounts import contacts, directory, new_passwords, nir
 from idp.db import db
+from idp.leases import WAITING
 from idp.messages.relays import RelayFault, parse_relay
 from idp.messages.smpp import SmppFault
 from idp.oidc import clients, initial_access, keys, registration, rotation
@@ -221,6 +222,8 @@ def client_group() -> None:
 @click.option("--kind", type=click.Choice(list(registration.KINDS)), default="website", show_default=True)
 @click.option("--redirect-uri", "redirect_uris", multiple=True, help="Repeatable; compared character by character.")
 @click.option("--post-logout-redirect-uri", "post_logout_redirect_uris", multiple=True)
+@click.option("--backchannel-logout-uri", help="Where its server learns that a session ended.")
+@click.option("--frontchannel-logout-uri", help="What a visitor's browser loads when a session ended.")
 @click.option("--scope", default="openid profile email", show_default=True)
 @click.option("--grant-type", "grant_types", multiple=True, help="Repeatable; by kind and scope when absent.")
 @click.option("--auth-method", help="token_endpoint_auth_method; by kind when absent.")
@@ -332,6 +335,33 @@ def clients_revoke_initial_token(token_id: str) -> None:
             raise click.ClickException("no such token, or revoked before")
         db.session.commit()
         click.echo("revoked")
+
+
+@client_group.command("logouts")
+@click.argument("client_id")
+@click.option("--limit", default=50, show_default=True, type=click.IntRange(1, 1000), help="The latest ones.")
+@as_json
+def clients_logouts(client_id: str, limit: int, as_json: bool) -> None:
+    """Show whether a client was told of the sessions that ended, and what it answered."""
+    with _application():
+        if clients.find_client(client_id) is None:
+            raise click.ClickException("no such client")
+        _say([_logout_facts(one) for one in session_clients.log_of(client_id, limit)], as_json)
+
+
+def _logout_facts(entry: session_clients.SessionClient) -> dict[str, Any]:
+    is_waiting = entry.state in WAITING
+    return {
+        "client_id": entry.client_id,
+        # What the client calls the session, in its ID tokens and in the logout token.
+        "sid": entry.their_sid,
+        "state": entry.state,
+        "attempts": entry.attempts,
+        "answer": entry.answer_class,
+        "ended_at": entry.ended_at.isoformat() if entry.ended_at else None,
+        "changed_at": entry.changed_at.isoformat(),
+        "next_attempt_at": entry.not_before.isoformat() if is_waiting else None,
+    }
 
 
 # -- keys ----------------------------------------------------------------------------------------------------------

@@ -1,5 +1,6 @@
 """What every request must satisfy and every answer carries: host, transport, size, encoding, security headers."""
 
+from collections.abc import Iterable
 from urllib.parse import unquote_to_bytes, urlsplit
 
 from flask import Flask, Response, g, redirect, request
@@ -43,6 +44,11 @@ def allow_form_target(url: str) -> None:
     only the scheme can be named, or a service that answers on one host and goes on to another would be cut off.
     """
     g.form_target = f"{urlsplit(url).scheme}:"
+
+
+def allow_frames(origins: Iterable[str]) -> None:
+    """Let this page hold frames of these origins, and of no other."""
+    g.frame_origins = " ".join(dict.fromkeys(origins))
 
 
 def _check_request() -> BaseResponse | None:
@@ -94,7 +100,8 @@ def _complete(response: Response) -> Response:
 def _policy() -> str:
     script = f"'nonce-{g.nonce}'" if "nonce" in g else "'none'"
     target = f" {g.form_target}" if "form_target" in g else ""
+    frames = f"frame-src {g.frame_origins}; " if g.get("frame_origins") else ""
     return (
-        f"default-src 'none'; script-src {script}; style-src 'self'; img-src 'self'; connect-src 'self'; "
+        f"default-src 'none'; script-src {script}; style-src 'self'; img-src 'self'; connect-src 'self'; {frames}"
         f"form-action 'self'{target}; frame-ancestors 'none'; base-uri 'none'"
     )

@@ -22,6 +22,7 @@ DEVICE = Counter("idp_device_total", "Devices that asked to be connected, and wh
 ERRORS = Counter("idp_errors_total", "Error pages and error answers", ["code"])
 FETCH = Counter("idp_fetch_total", "Documents fetched from relying parties", ["outcome"])
 REGISTRATION = Counter("idp_client_registration_total", "Requests to `/register`", ["act", "outcome"])
+LOGOUT_DELIVERY = Counter("idp_logout_delivery_total", "Services told of a sign-out", ["channel", "outcome"])
 RESUMED = Counter("idp_resumed_logins_total", "Sign-ins taken up again after a closed tab")
 BOUNCED = Counter("idp_bounced_total", "Relying parties that sent a signed-in visitor back at once")
 HTTP = Histogram("idp_http_request_duration_seconds", "Requests", ["route", "code"], buckets=_STEPS)

@@ -1,18 +1,21 @@
 """The browser session: what one browser has proved so far, under a cookie that changes whenever the level rises.
 
 The session itself is short-lived state, found by the SHA-256 of the cookie. A row per signed-in session is the
-per-account index, so that all sessions of a person can be listed and ended.
+per-account index, so that all sessions of a person can be listed and ended. However a session ends, but by time, the
+same goes with it: its relying parties are told (`session_clients.py`), and what was granted in it is
+worth nothing any more (`session_handles.py`).
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from sqlalchemy import String, select, update
+from sqlalchemy import String, delete, select, update
 from sqlalchemy.orm import Mapped, mapped_column
 
-from idp import crypto, entropy
+from idp import crypto, entropy, session_clients
 from idp.db import Base, Moment, db
+from idp.session_handles import Ended, end_handles
 from idp.settings import settings
 from idp.state import Space, state
 
@@ -20,6 +23,7 @@ from idp.state import Space, state
 _TOUCH_AFTER = timedelta(seconds=60)
 _KEPT_INTERACTIONS = 12
 _SESSIONS_PER_ACCOUNT = 50
+_PURGED_AT_ONCE = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,8 +138,8 @@ def sign_in_session(
     """
     old = state.take(SESSIONS, crypto.fingerprint(cookie)) if cookie else None
     stays = old is not None and old.account_id == account_id
-    if old is not None and old.sid is not None and not stays:
-        _end_record(old.sid, now)
+    if old is not None and not stays:
+        _end(old, now)
     session = Session(
         csrf=entropy.identifier(),
         started_at=now,
@@ -158,19 +162,61 @@ def sign_in_session(
 def end_session(cookie: str, now: datetime) -> Session | None:
     """End the session of ``cookie``; return it as it last was. The caller commits."""
     session = state.take(SESSIONS, crypto.fingerprint(cookie))
-    if session is not None and session.sid is not None:
-        _end_record(session.sid, now)
+    if session is not None:
+        _end(session, now)
     return session
 
 
 def end_sessions_of(account_id: str, now: datetime, *, except_sid: str | None = None) -> int:
-    """End every session of a person, as after a change of password; return how many. The caller commits."""
-    records = _living_records(account_id, now)
-    ended = [record for record in records if record.sid != except_sid]
-    for record in ended:
-        state.store.delete(f"{SESSIONS.name}:{record.state_key}")
-        record.ended_at = now
-    return len(ended)
+    """End every session of a person, as after a change of password; return how many. The caller commits.
+
+    Services that know the person from a session that is over by time are told as well.
+    """
+    records = [record for record in _living_records(account_id, now) if record.sid != except_sid]
+    for record in records:
+        _end_elsewhere(record, now, offline_too=True)
+    session_clients.end_all_of(account_id, now, except_sid=except_sid)
+    return len(records)
+
+
+def end_idle_session(sid: str, now: datetime) -> tuple[str, ...]:
+    """End a session that only time had ended; return the clients that it had reached. The caller commits.
+
+    One that a browser still has is not ended this way: whoever asks is not in that browser.
+    """
+    record = db.session.get(SessionRecord, sid, populate_existing=True)
+    if record is None or record.ended_at is not None or state.get(SESSIONS, record.state_key) is not None:
+        return ()
+    return _end_elsewhere(record, now)
+
+
+def purge_records(now: datetime) -> int:
+    """Forget sessions that nothing refers to any more: no refresh token can be of one. The caller commits."""
+    over = select(SessionRecord.sid).where(SessionRecord.ends_at <= now - settings.lifetimes.refresh_absolute)
+    gone = delete(SessionRecord).where(SessionRecord.sid.in_(over.limit(_PURGED_AT_ONCE))).returning(SessionRecord.sid)
+    return len(db.session.execute(gone.execution_options(synchronize_session=False)).all())
+
+
+def _end(session: Session, now: datetime) -> None:
+    """Let everything end with a session that was taken out of the state."""
+    if session.sid is None:
+        return
+    end_handles(session.sid, session.clients, Ended(now))
+    session_clients.end_sessions([session.sid], now)
+    db.session.execute(
+        update(SessionRecord)
+        .where(SessionRecord.sid == session.sid, SessionRecord.ended_at.is_(None))
+        .values(ended_at=now)
+    )
+
+
+def _end_elsewhere(record: SessionRecord, now: datetime, *, offline_too: bool = False) -> tuple[str, ...]:
+    """End a session by its record, whichever browser has it; return the clients that it had reached."""
+    taken = state.take(SESSIONS, record.state_key)
+    if taken is not None and taken.sid == record.sid:
+        end_handles(record.sid, taken.clients, Ended(now, offline_too))
+    record.ended_at = now
+    return session_clients.end_sessions([record.sid], now)
 
 
 def _keep(session: Session, now: datetime) -> str:
@@ -199,8 +245,7 @@ def _write_record(session: Session, cookie: str, device_label: str, now: datetim
     if record is None:
         living = _living_records(session.account_id, now)
         for oldest in living[: max(0, len(living) - _SESSIONS_PER_ACCOUNT + 1)]:
-            state.store.delete(f"{SESSIONS.name}:{oldest.state_key}")
-            oldest.ended_at = now
+            _end_elsewhere(oldest, now)
         record = SessionRecord(sid=session.sid, account_id=session.account_id, created_at=now)
         db.session.add(record)
     record.state_key = crypto.fingerprint(cookie)
@@ -212,10 +257,4 @@ def _write_record(session: Session, cookie: str, device_label: str, now: datetim
 def _point_record(sid: str, cookie: str) -> None:
     db.session.execute(
         update(SessionRecord).where(SessionRecord.sid == sid).values(state_key=crypto.fingerprint(cookie))
-    )
-
-
-def _end_record(sid: str, now: datetime) -> None:
-    db.session.execute(
-        update(SessionRecord).where(SessionRecord.sid == sid, SessionRecord.ended_at.is_(None)).values(ended_at=now)
     )

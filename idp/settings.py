@@ -313,6 +313,21 @@ class RegistrationSettings(Section):
     window: timedelta = timedelta(minutes=10)
 
 
+class LogoutSettings(Section):
+    """How services learn that a session ended (Back-Channel and Front-Channel Logout)."""
+
+    lanes: int = Field(default=8, ge=1, le=100, description="services that one worker tells at once")
+    timeout: timedelta = Field(default=timedelta(seconds=5), description="how long a service may take to answer")
+    give_up_after: timedelta = Field(default=timedelta(hours=24), description="when a service is not told any more")
+    keep_log: timedelta = Field(
+        default=timedelta(days=30),
+        description="how long the delivery log is kept, and a service that knew a session is told of its end",
+    )
+    frame_wait: timedelta = Field(
+        default=timedelta(seconds=5), description="how long the signed-out page waits for the frames of services"
+    )
+
+
 class CertificationSettings(Section):
     """What only the certification of the provider needs; off everywhere else."""
 
@@ -349,6 +364,7 @@ class Settings(Section):
     mtls: MtlsSettings = MtlsSettings()
     fetch: FetchSettings = FetchSettings()
     registration: RegistrationSettings = RegistrationSettings()
+    logout: LogoutSettings = LogoutSettings()
     certification: CertificationSettings = CertificationSettings()
     developers: DeveloperSettings = DeveloperSettings()
     authorization_details: dict[str, DetailType] = Field(
@@ -395,6 +411,10 @@ class Settings(Section):
             raise ValueError(
                 f"keys.keep_retired must be at least {longest.total_seconds():.0f} s: the longest token and every cache"
             )
+        if self.logout.keep_log < self.lifetimes.session_absolute:
+            raise ValueError("logout.keep_log must be at least lifetimes.session_absolute: living sessions are in it")
+        if self.outbox.lease < 2 * self.logout.timeout:
+            raise ValueError("outbox.lease must be at least twice logout.timeout")
         if "fr" not in self.locales:
             raise ValueError("locales must contain fr")
         return self

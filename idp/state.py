@@ -19,7 +19,6 @@ from werkzeug.local import LocalProxy
 from idp import clock
 
 T = TypeVar("T")
-A = TypeVar("A")
 B = TypeVar("B")
 # One round trip each; a hundred rivals on one key still all get their turn.
 _CHANGE_ATTEMPTS = 500
@@ -68,6 +67,7 @@ class Store(Protocol):
     def put(self, key: str, entry: Stored, now: float) -> None: ...
     def get(self, keys: tuple[str, ...], now: float) -> tuple[Stored | None, ...]: ...
     def take(self, key: str, now: float) -> Stored | None: ...
+    def take_asking(self, key: str, beside: str, now: float) -> tuple[Stored | None, Stored | None]: ...
     def add(self, key: str, entry: Stored, now: float) -> bool: ...
     def swap(self, key: str, old: Stored, new: Stored, now: float) -> bool: ...
     def delete(self, key: str) -> None: ...
@@ -93,15 +93,26 @@ class State:
         (stored,) = self.store.get((_key(space, key),), _epoch())
         return None if stored is None else space.decode(stored.text)
 
-    def get_pair(self, first: Space[A], first_key: str, second: Space[B], second_key: str) -> tuple[A | None, B | None]:
-        """Return two values for the price of one round trip."""
-        one, two = self.store.get((_key(first, first_key), _key(second, second_key)), _epoch())
-        return (None if one is None else first.decode(one.text), None if two is None else second.decode(two.text))
+    def get_together(self, *wanted: tuple[Space[Any], str]) -> tuple[Any, ...]:
+        """Return several values for the price of one round trip, each as its space holds it, or ``None``."""
+        found = self.store.get(tuple(_key(space, key) for space, key in wanted), _epoch())
+        return tuple(
+            None if stored is None else space.decode(stored.text)
+            for (space, _), stored in zip(wanted, found, strict=True)
+        )
 
     def take(self, space: Space[T], key: str) -> T | None:
         """Return the living value and delete it in the same act: of many callers, one gets it."""
         stored = self.store.take(_key(space, key), _epoch())
         return None if stored is None else space.decode(stored.text)
+
+    def take_asking(self, space: Space[T], key: str, beside: Space[B], beside_key: str) -> tuple[T | None, B | None]:
+        """Take a value, and for the price of the same round trip read another; nothing taken, nothing read."""
+        taken, read = self.store.take_asking(_key(space, key), _key(beside, beside_key), _epoch())
+        return (
+            None if taken is None else space.decode(taken.text),
+            None if read is None else beside.decode(read.text),
+        )
 
     def add(self, space: Space[T], key: str, value: T, *, ttl: timedelta) -> bool:
         """Keep ``value`` unless a living one is there; say whether it was kept."""

@@ -86,6 +86,13 @@ class RedisStore:
         with _fail_closed():
             return _unpack(self._redis.getdel(self._prefix + key), now)
 
+    def take_asking(self, key: str, beside: str, now: float) -> tuple[Stored | None, Stored | None]:
+        with _fail_closed():
+            both = self._redis.pipeline(transaction=True)
+            taken, asked = both.getdel(self._prefix + key).get(self._prefix + beside).execute()
+        found = _unpack(taken, now)
+        return found, None if found is None else _unpack(asked, now)
+
     def add(self, key: str, entry: Stored, now: float) -> bool:
         with _fail_closed():
             return bool(self._add([self._prefix + key], [repr(now), _pack(entry), _left(entry.expires, now)]))

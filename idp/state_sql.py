@@ -34,6 +34,11 @@ _GET = text("SELECT key, value, expires FROM state_entries WHERE key IN :keys AN
     bindparam("keys", expanding=True)
 )
 _TAKE = text("DELETE FROM state_entries WHERE key = :key RETURNING value, expires")
+_TAKE_ASKING = text(
+    "DELETE FROM state_entries WHERE key = :key RETURNING value, expires, "
+    "(SELECT value FROM state_entries AS b WHERE b.key = :beside AND b.expires > :now) AS beside_value, "
+    "(SELECT expires FROM state_entries AS b WHERE b.key = :beside AND b.expires > :now) AS beside_expires"
+)
 _SWAP = text(
     "UPDATE state_entries SET value = :value, expires = :expires "
     "WHERE key = :key AND value = :old AND expires = :old_expires RETURNING 1"
@@ -73,6 +78,14 @@ class SqlStore:
         with self._fail_closed() as connection:
             row = connection.execute(_TAKE, {"key": key}).one_or_none()
         return Stored(row.value, row.expires) if row is not None and row.expires > now else None
+
+    def take_asking(self, key: str, beside: str, now: float) -> tuple[Stored | None, Stored | None]:
+        with self._fail_closed() as connection:
+            row = connection.execute(_TAKE_ASKING, {"key": key, "beside": beside, "now": now}).one_or_none()
+        if row is None or row.expires <= now:
+            return None, None
+        asked = None if row.beside_value is None else Stored(row.beside_value, row.beside_expires)
+        return Stored(row.value, row.expires), asked
 
     def add(self, key: str, entry: Stored, now: float) -> bool:
         values = {"key": key, "value": entry.text, "expires": entry.expires, "now": now}

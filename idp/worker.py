@@ -1,4 +1,4 @@
-"""What runs beside the pages: a loop that delivers messages and does chores, alone (`idp worker`) or in a thread."""
+"""What runs beside the pages: messages, notices of sign-outs, chores; alone (`idp worker`) or in a thread."""
 
 import asyncio
 import functools
@@ -13,10 +13,12 @@ from datetime import UTC, datetime, timedelta
 
 from flask import Flask
 
-from idp import clock, entropy, logs
+from idp import clock, entropy, logs, session, session_clients
 from idp.messages import outbox
 from idp.messages.delivery import Courier
+from idp.oidc.logout_courier import LogoutCourier
 from idp.oidc.rotation import tend_keys
+from idp.settings import settings
 from idp.state import state
 
 # How often to look when nobody told us: a worker of its own hears nothing of commits in other processes.
@@ -42,6 +44,10 @@ class Chore:
 CHORES: list[Chore] = [
     Chore("purge-state", timedelta(minutes=1), lambda now: state.store.purge(now.timestamp())),
     Chore("tend-keys", timedelta(minutes=5), tend_keys),
+    Chore(
+        "purge-logouts", timedelta(minutes=1), lambda now: session_clients.purge(keep=settings.logout.keep_log, now=now)
+    ),
+    Chore("purge-sessions", timedelta(minutes=1), session.purge_records),
 ]
 
 
@@ -66,15 +72,16 @@ def start_embedded_worker(app: Flask) -> "Worker":
 
 
 class Worker:
-    """One loop, its courier and its chores."""
+    """One loop, its couriers and its chores."""
 
     def __init__(self, app: Flask, *, look_every: float) -> None:
         self._app, self._look_every = app, look_every
         name = f"{socket.gethostname()[:40]}-{os.getpid()}-{entropy.identifier()[:8]}"
         # Made here, not in the thread: a relay that cannot be used stops the start.
         self._courier = Courier(app, name=name, on_lane_free=self._wake)
+        self._logout_courier = LogoutCourier(app, name=name, on_lane_free=self._wake)
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._woken = asyncio.Event()
+        self._woken = {"deliver": asyncio.Event(), "tell": asyncio.Event()}
         self._is_stopping = False
         self._thread: threading.Thread | None = None
         self._chores_at: dict[str, datetime] = {}
@@ -99,14 +106,19 @@ class Worker:
         self._loop = asyncio.get_running_loop()
         outbox.add_listener(self._wake)
         log.info("worker-started")
+        # Each by itself: what ails one, a table or a network, must not hold up the others.
         tidying = asyncio.create_task(self._repeat(self._tidy, every=_TIDY_EVERY, woken=asyncio.Event()))
+        telling = asyncio.create_task(self._repeat(self._tell, every=self._look_every, woken=self._woken["tell"]))
         try:
-            await self._repeat(self._deliver, every=self._look_every, woken=self._woken)
+            await self._repeat(self._deliver, every=self._look_every, woken=self._woken["deliver"])
         finally:
             outbox.remove_listener(self._wake)
+            self._is_stopping = True
+            # Not cancelled in the middle of a claim: what it took would wait for the end of its lease.
+            self._woken["tell"].set()
             tidying.cancel()
-            await asyncio.gather(tidying, return_exceptions=True)
-            await self._courier.finish(_FINISH_WITHIN)
+            await asyncio.gather(tidying, telling, return_exceptions=True)
+            await asyncio.gather(self._courier.finish(_FINISH_WITHIN), self._logout_courier.finish(_FINISH_WITHIN))
             log.info("worker-stopped")
 
     async def _repeat(self, act: Callable[[], Awaitable[bool]], *, every: float, woken: asyncio.Event) -> None:
@@ -128,17 +140,22 @@ class Worker:
     async def _deliver(self) -> bool:
         return await self._courier.start_some() > 0
 
+    async def _tell(self) -> bool:
+        return await self._logout_courier.start_some() > 0
+
     async def _tidy(self) -> bool:
         await self._courier.tidy()
+        await self._logout_courier.tidy()
         now = clock.now()
         for chore in CHORES:
             if now - self._chores_at.get(chore.name, _LONG_AGO) >= chore.every:
                 self._chores_at[chore.name] = now
-                await self._courier.in_database(functools.partial(chore.act, now))
+                await self._courier.lanes.in_database(functools.partial(chore.act, now))
         return False
 
     def _wake(self) -> None:
         if self._loop is not None:
             # The loop may have ended between the question and the call.
             with suppress(RuntimeError):
-                self._loop.call_soon_threadsafe(self._woken.set)
+                for woken in self._woken.values():
+                    self._loop.call_soon_threadsafe(woken.set)

@@ -4,18 +4,23 @@
     python app.py            (with `idp demo` it is started for you)
 
 Authlib does the protocol: discovery, PKCE, `state`, `nonce`, the code exchange, the ID token's signature and claims.
+What it has no function for, the logout token, is checked below step by step.
 """
 
 import json
 import os
 import secrets
+import threading
+import time
 from datetime import datetime
 from typing import Any
 
 from authlib.integrations.base_client import OAuthError
 from authlib.integrations.flask_client import OAuth
 from flask import Flask, Response, redirect, render_template, request, session, url_for
-from joserfc.errors import JoseError
+from joserfc import jwt
+from joserfc.errors import InvalidKeyIdError, JoseError
+from joserfc.jwk import KeySet
 
 ISSUER = os.environ.get("ISSUER", "http://localhost:8000")
 PORT = int(os.environ.get("PORT", "8001"))
@@ -42,6 +47,15 @@ sesame = OAuth(app).register(
 
 # Tokens stay on the server; the browser's cookie only names the entry. A real site uses its database or Redis.
 signed_in: dict[str, dict[str, Any]] = {}
+
+# Logout tokens that were used, and until when each is remembered.
+used_logout_tokens: dict[str, float] = {}
+used_lock = threading.Lock()
+
+LOGOUT_EVENT = "http://schemas.openid.net/event/backchannel-logout"
+ALGORITHMS = ("RS256", "ES256")  # never what the token says of itself, and never `none`
+SKEW = 60  # seconds between our clock and the provider's
+LONGEST_LIFE = 300
 
 # What `acr` and `amr` mean, for people.
 LEVELS = {
@@ -139,6 +153,77 @@ def logout() -> Any:
     )
 
 
+@app.post("/backchannel-logout")
+def backchannel_logout() -> Any:
+    """Hear from the provider's server that a session ended, and end ours (OpenID Connect Back-Channel Logout §2.5).
+
+    No cookie comes with it, and none is needed: the signature says who speaks.
+    """
+    try:
+        claims = check_logout_token(request.form.get("logout_token", ""))
+    except (JoseError, ValueError) as fault:
+        app.logger.warning("logout token refused: %s", fault)
+        return {"error": "invalid_request", "error_description": "The logout token is not good."}, 400
+    # §2.7: with `sid` that one session, without it every session of the person.
+    name = "sid" if "sid" in claims else "sub"
+    for entry, person in list(signed_in.items()):
+        if person["claims"].get(name) == claims[name]:
+            signed_in.pop(entry, None)
+    return "", 200
+
+
+def check_logout_token(token: str) -> dict[str, Any]:
+    """Return the claims of a good logout token, or raise `ValueError` or `JoseError` (§2.6, step by step)."""
+    try:
+        read = jwt.decode(token, KeySet.import_key_set(sesame.fetch_jwk_set()), algorithms=ALGORITHMS)
+    except InvalidKeyIdError:
+        # The provider may have changed its keys since we fetched them.
+        read = jwt.decode(token, KeySet.import_key_set(sesame.fetch_jwk_set(force=True)), algorithms=ALGORITHMS)
+    claims, now = read.claims, time.time()
+    audience = claims.get("aud")
+    events = claims.get("events")
+    moments = [claims.get("iat"), claims.get("exp")]
+    if not all(isinstance(moment, int) for moment in moments):
+        raise ValueError("iat or exp is missing")
+    issued, ends = moments
+    for is_good, fault in (
+        # Any other type, above all an ID token's, was made for something else (RFC 8725 §3.11).
+        (read.header.get("typ") == "logout+jwt", "not a logout token"),
+        (claims.get("iss") == sesame.load_server_metadata()["issuer"], "of another provider"),
+        (sesame.client_id in (audience if isinstance(audience, list) else [audience]), "for another client"),
+        (issued <= now + SKEW and now < ends + SKEW and ends - issued <= LONGEST_LIFE, "not of now"),
+        (isinstance(claims.get("sub") or claims.get("sid"), str), "names neither person nor session"),
+        (isinstance(events, dict) and isinstance(events.get(LOGOUT_EVENT), dict), "of another event"),
+        ("nonce" not in claims, "has a nonce, as only an ID token may"),
+        (isinstance(claims.get("jti"), str), "has no jti"),
+    ):
+        if not is_good:
+            raise ValueError(fault)
+    with used_lock:
+        for old in [jti for jti, until in used_logout_tokens.items() if until < now]:
+            del used_logout_tokens[old]
+        if claims["jti"] in used_logout_tokens:
+            raise ValueError("used before")
+        used_logout_tokens[claims["jti"]] = ends + SKEW
+    return dict(claims)
+
+
+@app.get("/frontchannel-logout")
+def frontchannel_logout() -> Any:
+    """Hear it from the person's browser, in a hidden frame (OpenID Connect Front-Channel Logout §2).
+
+    Our cookie need not come along: the session's name is enough, and it is known to nobody else.
+    """
+    sid = request.args.get("sid")
+    if sid and request.args.get("iss") == sesame.load_server_metadata()["issuer"]:
+        for entry, person in list(signed_in.items()):
+            if person["claims"].get("sid") == sid:
+                signed_in.pop(entry, None)
+    response = Response("", 200)
+    response.headers["Content-Security-Policy"] = f"default-src 'none'; frame-ancestors {ISSUER}"
+    return response
+
+
 @app.errorhandler(OAuthError)
 @app.errorhandler(JoseError)
 def refused(fault: Any) -> Any:
@@ -150,9 +235,10 @@ def refused(fault: Any) -> Any:
 @app.after_request
 def add_headers(response: Response) -> Response:
     response.headers["Cache-Control"] = "no-store"
-    response.headers["Content-Security-Policy"] = (
+    response.headers.setdefault(
+        "Content-Security-Policy",
         f"default-src 'none'; style-src 'self'; img-src data:; form-action 'self' {ISSUER}; "
-        "base-uri 'none'; frame-ancestors 'none'"
+        "base-uri 'none'; frame-ancestors 'none'",
     )
     response.headers["X-Content-Type-Options"] = "nosniff"
     # The address of /callback holds a code; it must not reach whoever is linked from the page.

@@ -78,6 +78,7 @@ def _clients(addresses: Addresses) -> list[dict[str, Any]]:
         "kind": "website",
         "redirect_uris": [f"{addresses.rp}/callback"],
         "post_logout_redirect_uris": [f"{addresses.rp}/"],
+        "backchannel_logout_uri": f"{addresses.rp}/backchannel-logout",
         "scope": scope,
     }
     mobile = {

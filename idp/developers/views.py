@@ -58,6 +58,16 @@ def resource_servers() -> Response:
     return _show("resource_servers.html", levels=ACR_VALUES)
 
 
+@blueprint.get("/sign-out")
+def sign_out() -> Response:
+    """Say how a service signs people out, and how it learns that they signed out elsewhere."""
+    return _show(
+        "sign_out.html",
+        timeout=int(settings.logout.timeout.total_seconds()),
+        give_up_hours=int(settings.logout.give_up_after.total_seconds() // 3600),
+    )
+
+
 @blueprint.route("/explain", methods=["GET", "POST"])
 def explain_request() -> Response:
     """Say of a pasted request which checks it passes; nothing of it is carried out."""

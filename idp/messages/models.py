@@ -4,13 +4,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
-from sqlalchemy import BigInteger, Index, Integer, LargeBinary, String
+from sqlalchemy import Index, LargeBinary, String
 from sqlalchemy.orm import Mapped, mapped_column
 
-from idp.db import Base, Moment
+from idp.db import Moment
+from idp.leases import Leased
 
 Status = Literal["queued", "sending", "accepted", "refused", "expired"]
-WAITING: tuple[Status, ...] = ("queued", "sending")
 FINISHED: tuple[Status, ...] = ("accepted", "refused", "expired")
 
 
@@ -23,7 +23,7 @@ class Message:
     html: str = ""
 
 
-class Outbox(Base):
+class Outbox(Leased):
     """One message to one recipient."""
 
     __tablename__ = "outbox"
@@ -33,7 +33,6 @@ class Outbox(Base):
         Index("ix_outbox_matter", "matter", "id"),
     )
 
-    id: Mapped[int] = mapped_column(BigInteger().with_variant(Integer, "sqlite"), primary_key=True)
     # Asking twice for one message writes one row (RC-18). Also what the sealed columns are bound to.
     idempotency_key: Mapped[str] = mapped_column(String(160), unique=True)
     subject_ref: Mapped[str] = mapped_column(String(120), index=True)
@@ -44,14 +43,7 @@ class Outbox(Base):
     account_id: Mapped[str | None] = mapped_column(String(36))
     recipient: Mapped[bytes | None] = mapped_column(LargeBinary)
     content: Mapped[bytes | None] = mapped_column(LargeBinary)
-    state: Mapped[str] = mapped_column(String(10))
-    attempts: Mapped[int] = mapped_column(Integer, default=0)
     created_at: Mapped[datetime] = mapped_column(Moment)
-    changed_at: Mapped[datetime] = mapped_column(Moment, index=True)
-    not_before: Mapped[datetime] = mapped_column(Moment)
     deadline: Mapped[datetime] = mapped_column(Moment)
-    locked_until: Mapped[datetime | None] = mapped_column(Moment)
-    claimed_by: Mapped[str | None] = mapped_column(String(80))
     relay: Mapped[str | None] = mapped_column(String(255))
     relay_ref: Mapped[str | None] = mapped_column(String(80))
-    answer_class: Mapped[str | None] = mapped_column(String(20))

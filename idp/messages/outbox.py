@@ -5,31 +5,29 @@ a code again, what still waits of the older sendings stays unsent, so that a dea
 """
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from typing import Any, cast
 
-from sqlalchemy import ColumnElement, Select, and_, case, delete, exists, func, literal, select, update
+from sqlalchemy import ColumnElement, case, delete, exists, func, literal, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import aliased
 
-from idp import crypto
+from idp import crypto, leases
 from idp.db import db
-from idp.messages.models import FINISHED, WAITING, Message, Outbox, Status
+from idp.leases import BLIND, CHANGED_AT_ONCE, WAITING, picked
+from idp.messages.models import FINISHED, Message, Outbox, Status
 from idp.messages.transport import Answer
 
 _INSERT: dict[str, Any] = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}
 # A message without a deadline of its own is not worth sending later than this.
 _LONGEST_WAIT = timedelta(hours=24)
-_CHANGED_AT_ONCE = 500
 _PURGED_AT_ONCE = 1000
 # Greylisting asks for half a minute and more (RC-13); a relay that restarts is back sooner.
 _AFTER_4XX = tuple(timedelta(seconds=seconds) for seconds in (30, 60, 120))
 _AFTER_TROUBLE = tuple(timedelta(seconds=seconds) for seconds in (2, 5, 10, 20, 30))
 _WIPED: dict[str, Any] = {"recipient": None, "content": None, "locked_until": None}
-# Rows are changed behind the session's back; nobody keeps them as objects.
-_BLIND: dict[str, Any] = {"synchronize_session": False}
 
 _listeners: set[Callable[[], None]] = set()
 
@@ -123,7 +121,7 @@ def delivery_of(subject_ref: str) -> Delivery | None:
 def claim(*, channel: str, worker: str, limit: int, lease: timedelta, now: datetime) -> list[Claimed]:
     """Take up to ``limit`` messages, the newest first: in a backlog they are the ones still waited for (RC-36).
 
-    Call `take_back_abandoned` before: what a dead worker had claimed is sent again, its text and so its code the same.
+    What a dead worker had claimed (`leases.take_back_abandoned`) is sent again, its text and so its code the same.
     """
     newest_first = (
         select(Outbox.id)
@@ -132,16 +130,7 @@ def claim(*, channel: str, worker: str, limit: int, lease: timedelta, now: datet
         .where(func.coalesce(Outbox.deadline, Outbox.not_before) > now, ~_has_successor())
         .order_by(Outbox.id.desc())
     )
-    taken = (
-        update(Outbox)
-        .where(_picked(newest_first, limit))
-        .values(
-            state="sending", attempts=Outbox.attempts + 1, claimed_by=worker, locked_until=now + lease, changed_at=now
-        )
-        .returning(*Outbox.__table__.columns)
-        .execution_options(**_BLIND)
-    )
-    rows = db.session.execute(taken).all()
+    rows = leases.claim(Outbox, newest_first, worker=worker, limit=limit, lease=lease, now=now)
     claimed = [found for row in rows if (found := _read(row, worker, now)) is not None]
     return sorted(claimed, key=lambda found: -found.id)
 
@@ -157,13 +146,9 @@ def record_answer(claimed: Claimed, answer: Answer, now: datetime) -> Fate | Non
         status = "expired"
     else:
         status = "queued"
-    ours = and_(
-        Outbox.id == claimed.id,
-        Outbox.state.in_(WAITING),
-        Outbox.claimed_by == claimed.worker,
-        Outbox.attempts == claimed.attempt,
-    )
-    written = _change(
+    ours = leases.is_held(Outbox, row_id=claimed.id, worker=claimed.worker, attempt=claimed.attempt)
+    written = leases.change(
+        Outbox,
         ours,
         state=status,
         relay=answer.relay[:255],
@@ -177,22 +162,16 @@ def record_answer(claimed: Claimed, answer: Answer, now: datetime) -> Fate | Non
     return Fate(claimed.channel, claimed.purpose, claimed.account_id, status, answer.answer_class)
 
 
-def take_back_abandoned(now: datetime) -> int:
-    """Queue again what dead workers had claimed: their lease has ended. Some hundreds at once; return how many."""
-    abandoned = select(Outbox.id).where(Outbox.state == "sending", Outbox.locked_until <= now)
-    return len(_change(_picked(abandoned, _CHANGED_AT_ONCE), state="queued", locked_until=None))
-
-
 def drop_dead(now: datetime) -> list[Fate]:
     """End what waits beyond its deadline, and wipe it: a code is never sent after it died. Some hundreds at once."""
     dead = select(Outbox.id).where(Outbox.state == "queued", Outbox.deadline <= now)
     reason = case((_has_successor(), literal("superseded")), else_=literal("deadline"))
     ended = (
         update(Outbox)
-        .where(_picked(dead, _CHANGED_AT_ONCE))
+        .where(picked(Outbox, dead, CHANGED_AT_ONCE))
         .values(state="expired", answer_class=reason, changed_at=now, **_WIPED)
         .returning(Outbox.channel, Outbox.purpose, Outbox.account_id, Outbox.answer_class)
-        .execution_options(**_BLIND)
+        .execution_options(**BLIND)
     )
     rows = db.session.execute(ended).all()
     return [Fate(row.channel, row.purpose, row.account_id, "expired", row.answer_class or "") for row in rows]
@@ -202,7 +181,7 @@ def purge_finished(*, keep: timedelta, now: datetime) -> int:
     """Delete rows whose fate has been known for longer than ``keep``, up to a thousand; return how many."""
     old = select(Outbox.id).where(Outbox.state.in_(FINISHED), Outbox.changed_at <= now - keep)
     old = old.order_by(Outbox.changed_at).limit(_PURGED_AT_ONCE)
-    gone = delete(Outbox).where(Outbox.id.in_(old)).returning(Outbox.id).execution_options(**_BLIND)
+    gone = delete(Outbox).where(Outbox.id.in_(old)).returning(Outbox.id).execution_options(**BLIND)
     return len(db.session.execute(gone).all())
 
 
@@ -230,13 +209,6 @@ def remove_listener(listener: Callable[[], None]) -> None:
     _listeners.discard(listener)
 
 
-def _picked(which: Select[int], limit: int) -> ColumnElement[bool]:
-    # PostgreSQL evaluates a CTE with row locks once; as a sub-select it might lock more rows than `limit`.
-    # SQLite has no row locks: BEGIN IMMEDIATE keeps every other writer out.
-    picked = which.limit(limit).with_for_update(skip_locked=True, of=Outbox).cte("picked")
-    return Outbox.id.in_(select(picked.c.id))
-
-
 def _has_successor() -> ColumnElement[bool]:
     newer = aliased(Outbox)
     return exists().where(newer.matter == Outbox.matter, newer.id > Outbox.id).correlate(Outbox)
@@ -247,11 +219,6 @@ def _pause(answer_class: str, attempt: int) -> timedelta:
     return pauses[min(attempt, len(pauses)) - 1]
 
 
-def _change(which: ColumnElement[bool], **values: Any) -> Sequence[int]:
-    statement = update(Outbox).where(which).values(**values).returning(Outbox.id)
-    return db.session.execute(statement.execution_options(**_BLIND)).scalars().all()
-
-
 def _read(row: Any, worker: str, now: datetime) -> Claimed | None:
     """Unseal a claimed row; one that cannot be read (a lost key, a damaged row) is refused."""
     key = row.idempotency_key
@@ -259,7 +226,7 @@ def _read(row: Any, worker: str, now: datetime) -> Claimed | None:
         to = crypto.unseal(row.recipient or b"", context=f"outbox:recipient:{key}")
         message = Message(**json.loads(crypto.unseal(row.content or b"", context=f"outbox:content:{key}")))
     except crypto.Unreadable:
-        _change(Outbox.id == row.id, state="refused", answer_class="unreadable", changed_at=now, **_WIPED)
+        leases.change(Outbox, Outbox.id == row.id, state="refused", answer_class="unreadable", changed_at=now, **_WIPED)
         return None
     return Claimed(
         id=row.id,

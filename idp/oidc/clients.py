@@ -154,6 +154,11 @@ class Client:
         """Whether its access tokens carry the thumbprint of its TLS certificate (RFC 8705 §3)."""
         return self.tls_client_certificate_bound_access_tokens
 
+    @property
+    def is_told_of_logout(self) -> bool:
+        """Whether signing out here signs out there."""
+        return self.backchannel_logout_uri is not None or self.frontchannel_logout_uri is not None
+
     def name_in(self, locale: str) -> str:
         """Return the name that visitors read in a language."""
         return self.names.get(locale, self.name)
@@ -244,6 +249,8 @@ def describe_client(client: Client) -> dict[str, Any]:
         "security_profile": client.security_profile,
         "redirect_uris": list(client.redirect_uris),
         "post_logout_redirect_uris": list(client.post_logout_redirect_uris),
+        "backchannel_logout_uri": client.backchannel_logout_uri,
+        "frontchannel_logout_uri": client.frontchannel_logout_uri,
         "grant_types": sorted(client.grant_types),
         "response_types": sorted(client.response_types),
         "scope": " ".join(sorted(client.scopes)),

@@ -8,6 +8,7 @@ from idp import audit, clock, crypto
 from idp.oidc.errors import InvalidGrant
 from idp.oidc.grant import Grant
 from idp.oidc.refresh import revoke_grant
+from idp.session_handles import ENDED, HANDLE
 from idp.settings import settings
 from idp.state import Space, state
 
@@ -39,9 +40,13 @@ def issue_code(code: AuthorizationCode) -> str:
 def redeem_code(value: str) -> AuthorizationCode:
     """Use a code up and return what it stood for, or raise `InvalidGrant`.
 
-    It is gone before anything else about the request is checked: a wrong verifier burns it (AC-103).
+    It is gone before anything else about the request is checked: a wrong verifier burns it (AC-103). A session that
+    was ended since leaves it worthless, whatever was granted: who signs out is not signed in by a code under way.
     """
-    code = state.take(CODES, crypto.fingerprint(value))
+    found = state.take_asking(CODES, crypto.fingerprint(value), ENDED, value[:HANDLE])
+    code, ended = found
+    if code is not None and ended is not None:
+        raise InvalidGrant("session ended since")
     if code is None:
         _revoke_if_ours(value)
         raise InvalidGrant("code unknown, expired or used")

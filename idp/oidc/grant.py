@@ -4,6 +4,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from idp import entropy
+from idp.session_handles import HANDLE, handle_of
+
 
 @dataclass(frozen=True)
 class Grant:
@@ -28,3 +31,11 @@ class Grant:
         if self.account_id is None:
             raise ValueError("nobody stands behind this grant")
         return self.account_id
+
+
+def new_grant_id(sid: str, client_id: str) -> str:
+    """Return the id of a grant made in a session: the session's handle at this client, then random characters.
+
+    It names the grant and proves nothing: codes and tokens carry 256 bits beside it.
+    """
+    return handle_of(sid, client_id) + entropy.identifier()[HANDLE:]

@@ -5,7 +5,7 @@ from datetime import datetime
 from flask import Response, redirect
 from werkzeug.wrappers import Response as BaseResponse
 
-from idp import entropy, i18n, logs, metrics
+from idp import i18n, logs, metrics, session_clients
 from idp.db import db
 from idp.oidc.authorization_details import describe_details
 from idp.oidc.clients import Client
@@ -13,7 +13,8 @@ from idp.oidc.codes import AuthorizationCode, issue_code
 from idp.oidc.consents import allowed_claims, consent_texts, granted_scopes, record_consent, wanted_scopes
 from idp.oidc.errors import InvalidRequestUri, OAuthError
 from idp.oidc.front_channel import issue_front_channel
-from idp.oidc.grant import Grant
+from idp.oidc.grant import Grant, new_grant_id
+from idp.oidc.id_token import sid_for
 from idp.oidc.needs import (
     Need,
     Standing,
@@ -72,7 +73,7 @@ def hand_over(to: ReturnAddress, standing: Standing, now: datetime) -> Response:
     if asked.pushed is not None and not use_pushed(asked.pushed, now):
         return turn_away(to, InvalidRequestUri("The request_uri was used."), client)
     grant = Grant(
-        id=entropy.identifier(),
+        id=new_grant_id(session.sid, client.client_id),
         client_id=client.client_id,
         account_id=session.account_id,
         sid=session.sid,
@@ -89,8 +90,17 @@ def hand_over(to: ReturnAddress, standing: Standing, now: datetime) -> Response:
         agreed = wanted_scopes(asked, client)
         record_consent(account_id=session.account_id, client_id=client.client_id, scopes=agreed, now=now)
         db.session.commit()
-    # What the client will be signed out of.
+    # What the client will be signed out of; written first, so that a session that ends now cannot miss it.
     if client.client_id not in session.clients:
+        session_clients.join(
+            sid=session.sid,
+            account_id=session.account_id,
+            client_id=client.client_id,
+            their_sid=sid_for(session.sid, client),
+            wants_notice=client.backchannel_logout_uri is not None,
+            now=now,
+        )
+        db.session.commit()
         change_session(lambda held: held.with_client(client.client_id))
     fields = _issue(standing, grant, to, now)
     metrics.AUTHORIZE.labels("code").inc()

@@ -13,10 +13,11 @@ from idp.settings import settings
 
 @dataclass(frozen=True)
 class Hint:
-    """The person that an ID token was issued for, as its client calls them."""
+    """The person that an ID token was issued for, and the session, as its client calls them."""
 
     sub: str
     audience: tuple[str, ...]
+    sid: str | None = None
 
 
 def find_hint(token: str) -> Hint | None:
@@ -29,7 +30,11 @@ def find_hint(token: str) -> Hint | None:
     except BadToken:
         return None
     audience = claims.get("aud")
-    return Hint(str(claims["sub"]), tuple(map(str, audience)) if isinstance(audience, list) else (str(audience),))
+    return Hint(
+        sub=str(claims["sub"]),
+        audience=tuple(map(str, audience)) if isinstance(audience, list) else (str(audience),),
+        sid=claims["sid"] if isinstance(claims.get("sid"), str) else None,
+    )
 
 
 def is_about(hint: Hint, account_id: str, client: Client) -> bool:

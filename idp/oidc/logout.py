@@ -1,21 +1,24 @@
 """Signing out: at once where a relying party proves whom it means, after a question in every other case.
 
 OpenID Connect RP-Initiated Logout 1.0: "the OP MUST NOT perform post-logout redirection" unless the request is good.
+What ends with the session is in `sign_out.py`; how others are told, in `back_` and `front_channel_logout.py`.
 """
 
+import math
 from dataclasses import dataclass
 from urllib.parse import quote, urlencode
 
 from flask import Blueprint, Response, redirect, request
 from werkzeug.wrappers import Response as BaseResponse
 
-from idp import audit, clock, i18n
-from idp.db import db
+from idp import clock, i18n, metrics
+from idp.guard import allow_frames
+from idp.messages import outbox
 from idp.oidc.clients import Client, find_client
+from idp.oidc.front_channel_logout import frames_for
 from idp.oidc.hints import Hint, find_hint, is_about
-from idp.oidc.refresh import revoke_families_of_session
 from idp.oidc.request import Parameters, UnreadableRequest, is_cross_site, read_parameters
-from idp.session import Session
+from idp.oidc.sign_out import Farewell, sign_out, sign_out_of_idle
 from idp.settings import settings
 from idp.signin.interaction import INTERACTIONS
 from idp.state import state
@@ -60,17 +63,16 @@ def logout() -> BaseResponse:
     parameters = _sent_parameters()
     if request.method == "POST" and parameters["csrf"] is not None:
         check_csrf(CSRF_SCOPE)
-        return _signed_out(_end_here())
+        return _leave(None, _end_here())
     session = current_session()
     if request.method == "POST" and session is None and is_cross_site(request.headers, settings.issuer):
         return redirect(f"/logout?{parameters.as_query()}", 303)
     asked = _parse(parameters)
     account_id = session.account_id if session else None
-    if account_id is None:
-        return _leave(asked, ())
-    if asked.is_about(account_id):
-        return _leave(asked, _end_here())
-    return page("logout/confirm.html", logout_token=csrf_token(CSRF_SCOPE))
+    if account_id is not None and not asked.is_about(account_id):
+        return page("logout/confirm.html", logout_token=csrf_token(CSRF_SCOPE))
+    here = _end_here() if account_id is not None else []
+    return _leave(asked.return_url, here + _end_idle(asked))
 
 
 def _sent_parameters() -> Parameters:
@@ -98,36 +100,51 @@ def _parse(parameters: Parameters) -> LogoutRequest:
     )
 
 
-def _leave(asked: LogoutRequest, services: tuple[str, ...]) -> Response:
-    if asked.return_url is None:
-        return _signed_out(services)
-    return _cleared(Response(status=303, headers={"Location": asked.return_url}))
+def _end_here() -> list[Farewell]:
+    """End this browser's session and the sign-ins under way in it."""
+    session = end_current_session()
+    if session is None:
+        return []
+    farewell = sign_out(session, clock.now())
+    for interaction_id in session.interactions:
+        state.delete(INTERACTIONS, interaction_id)
+    return [farewell] if farewell else []
 
 
-def _signed_out(services: tuple[str, ...]) -> Response:
-    names = [client.name_in(i18n.current_locale()) for name in services if (client := find_client(name)) is not None]
-    return _cleared(page("logout/done.html", services=names, return_url=None))
+def _end_idle(asked: LogoutRequest) -> list[Farewell]:
+    """End the session that the hint is from, where the browser has another by now, or none."""
+    if asked.hint is None or asked.client is None:
+        return []
+    farewell = sign_out_of_idle(asked.hint, asked.client, clock.now())
+    return [farewell] if farewell else []
+
+
+def _leave(return_url: str | None, farewells: list[Farewell]) -> Response:
+    """Tell the services that are told by the browser, then lead back to the service, or say that it is done."""
+    outbox.wake()
+    locale = i18n.current_locale()
+    parties = [(farewell.sid, _clients_of(farewell)) for farewell in farewells]
+    frames = [frame for sid, clients in parties for frame in frames_for(sid, clients, locale)]
+    if return_url is not None and not frames:
+        return _cleared(Response(status=303, headers={"Location": return_url}))
+    everyone = {client.client_id: client for _, clients in parties for client in clients}.values()
+    allow_frames(frame.origin for frame in frames)
+    metrics.LOGOUT_DELIVERY.labels("front", "shown").inc(len(frames))
+    done = page(
+        "logout/done.html",
+        services=[client.name_in(locale) for client in everyone if client.is_told_of_logout],
+        others=[client.name_in(locale) for client in everyone if not client.is_told_of_logout],
+        frames=frames,
+        frame_wait=math.ceil(settings.logout.frame_wait.total_seconds()),
+        return_url=return_url,
+    )
+    return _cleared(done)
+
+
+def _clients_of(farewell: Farewell) -> list[Client]:
+    return [client for name in farewell.clients if (client := find_client(name)) is not None]
 
 
 def _cleared(response: Response) -> Response:
     response.headers["Clear-Site-Data"] = _CLEAR
     return response
-
-
-def _end_here() -> tuple[str, ...]:
-    """End this browser's session and the sign-ins under way in it; return the clients that it had served."""
-    session = end_current_session()
-    if session is None:
-        return ()
-    db.session.commit()
-    for interaction_id in session.interactions:
-        state.delete(INTERACTIONS, interaction_id)
-    return _told(session)
-
-
-def _told(session: Session) -> tuple[str, ...]:
-    """End what was granted for as long as the visitor is signed in, and write down who left."""
-    if session.sid is not None:
-        revoke_families_of_session(session.sid, clock.now())
-        audit.record("sign-out", account_id=session.account_id, clients=len(session.clients))
-    return session.clients

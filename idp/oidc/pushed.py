@@ -48,7 +48,7 @@ def get_pushed(request_uri: str, client_id: str) -> tuple[str, PushedRequest]:
     Looking does not use it up: who reloads before signing in sees the page again (FAPI 2.0 §5.3.2.2, note 3).
     """
     key = crypto.fingerprint(request_uri.removeprefix(PREFIX))
-    pair = state.get_pair(PUSHED, key, USED, key)
+    pair = state.get_together((PUSHED, key), (USED, key))
     pushed = pair[0]
     if pushed is None or pair[1] is not None or pushed.client_id != client_id:
         raise InvalidRequestUri("The request_uri is unknown, expired or was used.")

@@ -20,6 +20,7 @@ from idp.oidc.grant import Grant
 from idp.oidc.possession import Confirmation
 from idp.oidc.resources import narrow_resources
 from idp.oidc.tokens import revoke_access_tokens
+from idp.session import SessionRecord
 from idp.settings import settings
 
 # Moving the idle end at every use would make every use a write.
@@ -102,12 +103,22 @@ def issue_family(grant: Grant, now: datetime, *, bound_to: Confirmation | None =
 
 
 def find_family(token: str, *, client_id: str) -> tuple[RefreshFamily, int] | None:
-    """Return the family of a genuine token of this client, living or not, and the token's number."""
+    """Return the family of a genuine token of this client, living or not, and the token's number.
+
+    There is none any more when its session was ended, unless it may go on without the person (Back-Channel Logout
+    §2.7). The session's own record says so, in the same query: nothing that ends a session can forget its families.
+    """
     found = _SHAPE.fullmatch(token)
     if found is None or not crypto.same(_token(found[1], int(found[2])), token):
         return None
-    family = db.session.get(RefreshFamily, found[1], populate_existing=True)
-    return None if family is None or family.client_id != client_id else (family, int(found[2]))
+    query = select(RefreshFamily, SessionRecord.ended_at).where(RefreshFamily.id == found[1])
+    query = query.outerjoin(SessionRecord, SessionRecord.sid == RefreshFamily.sid)
+    row = db.session.execute(query.execution_options(populate_existing=True)).one_or_none()
+    if row is None or row[0].client_id != client_id:
+        return None
+    family: RefreshFamily = row[0]
+    is_over = row[1] is not None and "offline_access" not in family.scopes
+    return None if is_over else (family, int(found[2]))
 
 
 def rotate(
@@ -126,7 +137,7 @@ def rotate(
     """
     found = find_family(token, client_id=client.client_id)
     if found is None:
-        raise InvalidGrant("refresh token unknown, or of another client")
+        raise InvalidGrant("refresh token unknown, of another client, or of a session that was ended")
     family, n = found
     if not family.is_held_by(bound_to):
         db.session.rollback()

@@ -18,6 +18,7 @@ from idp.oidc.grants import grant_types
 from idp.oidc.jose.foreign import BadKeys, read_public_keys
 from idp.oidc.jose.own import ALGORITHMS
 from idp.oidc.jose.sealing import CONTENT_ALGORITHMS, KEY_ALGORITHMS
+from idp.oidc.logout_uris import logout_uri_faults
 from idp.oidc.profiles import ASYMMETRIC, PROFILES
 from idp.oidc.redirect_uris import fault_of
 from idp.oidc.resources import is_resource
@@ -37,8 +38,7 @@ KINDS: dict[str, dict[str, Any]] = {
     "machine": {"token_endpoint_auth_method": "client_secret_basic", "security_profile": "oidc"},
 }
 _WEB_PAGES = (
-    "client_uri", "logo_uri", "policy_uri", "tos_uri", "jwks_uri", "initiate_login_uri", "backchannel_logout_uri",
-    "frontchannel_logout_uri",
+    "client_uri", "logo_uri", "policy_uri", "tos_uri", "jwks_uri", "initiate_login_uri",
 )  # fmt: skip
 # Methods for which we hold nothing secret.
 SECRETLESS = frozenset({"private_key_jwt", "tls_client_auth", "self_signed_tls_client_auth", "none"})
@@ -81,9 +81,6 @@ _CARRIED = (
     "frontchannel_logout_session_required", "access_token_format", *_CERTIFICATE_NAMES, *_LISTED,
     *(name for name, _ in _CHOICES[6:]),
 )  # fmt: skip
-
-# Described already, not served yet: a client that relied on one of these would be less safe than it believes.
-_NOT_SERVED = ("backchannel_logout_uri", "frontchannel_logout_uri")
 
 
 class MetadataFault(Exception):
@@ -158,7 +155,6 @@ def check_client_metadata(metadata: Mapping[str, Any]) -> None:
         for field in _LISTED
         if field in metadata and not all(isinstance(one, str) and 0 < len(one) <= 2000 for one in metadata[field])
     ]
-    faults += [f"{field}: not served yet" for field in _NOT_SERVED if metadata.get(field)]
     faults += _response_type_faults(metadata) + _key_faults(metadata) + _profile_faults(metadata)
     faults += _reach_faults(metadata)
     faults += _uri_faults(metadata, str(kind))
@@ -306,7 +302,7 @@ def _uri_faults(metadata: Mapping[str, Any], kind: str) -> list[str]:
         uri = metadata.get(field)
         if uri is not None and urlsplit(uri).scheme not in ({"https"} if production else {"https", "http"}):
             faults.append(f"{field}: {uri!r} must be https")
-    return faults
+    return faults + logout_uri_faults(metadata, is_production=production)
 
 
 def _sector_of(metadata: Mapping[str, Any]) -> str:

@@ -15,6 +15,7 @@ from idp.oidc.keys import key_ring, keys_for
 from idp.oidc.possession import Confirmation
 from idp.oidc.resource_servers import wants_jwt
 from idp.oidc.subjects import subject_for
+from idp.session_handles import ENDED, HANDLE
 from idp.settings import settings
 from idp.state import Space, state
 
@@ -123,12 +124,20 @@ def describe_token(token: AccessToken) -> dict[str, Any]:
 
 
 def find_access_token(value: str) -> AccessToken | None:
-    """Return a living access token, in one round trip with the question whether its grant is revoked."""
+    """Return a living access token, in one round trip with the questions whether its grant or session was ended."""
     handle = _handle_of(value)
     if handle is None:
         return None
-    pair = state.get_pair(ACCESS_TOKENS, crypto.fingerprint(value), REVOKED_GRANTS, handle)
-    return None if pair[1] is not None else pair[0]
+    token: AccessToken | None
+    token, revoked, ended = state.get_together(
+        (ACCESS_TOKENS, crypto.fingerprint(value)), (REVOKED_GRANTS, handle), (ENDED, handle[:HANDLE])
+    )
+    if token is None or revoked is not None:
+        return None
+    # Back-Channel Logout §2.7: what was granted for the absence of the person outlives a session that is signed out.
+    if ended is not None and (ended.offline_too or "offline_access" not in token.grant.scopes):
+        return None
+    return token
 
 
 def get_access_token(value: str) -> AccessToken:

@@ -209,11 +209,21 @@ function goOn() {
   every("a[data-continue]", (link) => onReturn(() => link.click()));
 }
 
+// The services that learn of it by the browser have done so when the page and its frames have loaded, or had their time.
+function goOnWhenTold() {
+  every("a[data-when-told]", (link) => {
+    const go = () => location.replace(link.href);
+    setTimeout(go, link.dataset.whenTold * 1000);
+    if (document.readyState === "complete") go();
+    else window.addEventListener("load", go);
+  });
+}
+
 function sendAnswer() {
   every("form[data-send]", (form) => form.submit());
 }
 
 for (const comfort of [
   sendAnswer, focusSummary, showLocalTimes, echoNumber, showPassword, warnOfCapsLock, countToResend, tellCodeTime,
-  countPause, takeCodeFromMessage, sendOnce, followDelivery, followOtherTab, goOn,
+  countPause, takeCodeFromMessage, sendOnce, followDelivery, followOtherTab, goOn, goOnWhenTold,
 ]) comfort();

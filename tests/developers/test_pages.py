@@ -7,17 +7,20 @@ import shutil
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
+from flask import Flask
+from joserfc.jwk import KeySet
 
 from idp.developers.reader import CLIENT_ID, REDIRECT_URI
 from idp.developers.views import CLIENTS
-from tests.conftest import ISSUER, Browser
+from tests.conftest import ISSUER, Browser, Clock
 from tests.developers.conftest import CALLBACK
 from tests.pages.test_templates import Page
 
 GUIDES = ["/docs/first-sign-in", *(f"/docs/clients/{name}" for name in CLIENTS)]
-PAGES = ["/docs/", *GUIDES, "/docs/errors", "/docs/resource-servers", "/docs/explain"]
+PAGES = ["/docs/", *GUIDES, "/docs/errors", "/docs/resource-servers", "/docs/sign-out", "/docs/explain"]
 
 
 def listings(page: str) -> dict[str, str]:
@@ -121,10 +124,41 @@ def test_the_discovery_document_leads_here(http: Browser) -> None:
         ("/docs/first-sign-in", "service.py"),
         ("/docs/clients/authlib", "service.py"),
         ("/docs/resource-servers", "api.py, with joserfc"),
+        ("/docs/sign-out", "logout.py, with joserfc"),
     ],
 )
 def test_python_examples_are_python(http: Browser, path: str, title: str) -> None:
     ast.parse(listings(http.get(path).text)[title])
+
+
+def test_the_logout_example_believes_our_logout_token_once_and_no_id_token(
+    http: Browser, app: Flask, clock: Clock
+) -> None:
+    from idp.oidc.clients import Client
+    from idp.oidc.jose.own import sign
+    from idp.oidc.keys import key_ring
+    from idp.oidc.logout_token import issue_logout_token
+
+    program: dict[str, Any] = {}
+    exec(listings(http.get("/docs/sign-out").text)["logout.py, with joserfc"], program)
+    with app.app_context():
+        client = Client(program["CLIENT_ID"], "Site")
+        token = issue_logout_token(client, account_id="a" * 22, their_sid="s" * 22, now=clock())
+        keys, ours = KeySet.import_key_set(key_ring().jwks), key_ring().active["RS256"]
+    claims = program["read_logout_token"](token, keys)
+
+    assert claims["sid"] == "s" * 22
+    with pytest.raises(ValueError, match="used before"):
+        program["read_logout_token"](token, keys)
+    for changes, typ, fault in (
+        ({"jti": "1"}, "JWT", "typ"),
+        ({"jti": "2", "nonce": "n"}, "logout+jwt", "nonce"),
+        ({"jti": "3", "aud": "other"}, "logout+jwt", "aud"),
+        ({"jti": "4", "exp": 1}, "logout+jwt", "time"),
+        ({"jti": "5", "events": {}}, "logout+jwt", "events"),
+    ):
+        with pytest.raises(ValueError, match=fault):
+            program["read_logout_token"](sign({**claims, **changes}, ours, typ=typ), keys)
 
 
 def test_the_node_example_is_javascript(http: Browser, tmp_path: Path) -> None:

@@ -25,6 +25,7 @@ PAGES = (
     "/docs/clients/spring-security",
     "/docs/errors",
     "/docs/resource-servers",
+    "/docs/sign-out",
     "/docs/explain",
 )
 CODE = "pre[aria-label='{}'] code"

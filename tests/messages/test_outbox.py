@@ -9,6 +9,7 @@ import pytest
 from flask import Flask
 from sqlalchemy import text
 
+from idp import leases
 from idp.db import db
 from idp.messages import outbox
 from idp.messages.models import Outbox
@@ -26,7 +27,7 @@ LATER = Answer("later", "later", "relay:25")
 def claim(app: Flask, clock: Clock) -> Callable[..., list[Claimed]]:
     def take(worker: str = "w1", limit: int = 10, channel: str = "email") -> list[Claimed]:
         with app.app_context():
-            outbox.take_back_abandoned(clock())
+            leases.take_back_abandoned(Outbox, clock())
             claimed = outbox.claim(channel=channel, worker=worker, limit=limit, lease=LEASE, now=clock())
             db.session.commit()
             return claimed

@@ -50,6 +50,7 @@ def _signin(**context: Any) -> dict[str, Any]:
 
 
 # Template -> name of the case -> what the view gives.
+LOGOUT: dict[str, Any] = {"services": [], "others": [], "frames": [], "frame_wait": 5, "return_url": None}
 SAMPLES: dict[str, dict[str, dict[str, Any]]] = {
     "signin/identify.html": {
         "first": _signin(**IDENTIFY),
@@ -153,8 +154,9 @@ SAMPLES: dict[str, dict[str, dict[str, Any]]] = {
     "device/pause.html": {"": {"until": NOW + timedelta(minutes=15), "minutes": 15}},
     "logout/confirm.html": {"": {"logout_token": "abc"}},
     "logout/done.html": {
-        "some": {"services": [SERVICE, "Autre"], "return_url": "https://rp.example/bye?state=1&a=2"},
-        "none": {"services": [], "return_url": None},
+        "some": {**LOGOUT, "services": [SERVICE, "Autre"]},
+        "not all": {**LOGOUT, "services": [SERVICE], "others": ["Autre", SERVICE]},
+        "none": LOGOUT,
     },
     "form_post.html": {
         "": {"redirect_uri": "https://rp.example/cb?a=1&b=2", "fields": {"code": "abc", "state": '"><script>'}}

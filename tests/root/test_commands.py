@@ -224,3 +224,40 @@ def test_an_initial_access_token_for_a_scope_that_nobody_offers_is_refused(run: 
 
     assert result.exit_code == 1
     assert "admin" in result.output
+
+
+def test_the_delivery_log_of_a_client_is_shown(run: Run, environ: dict[str, str]) -> None:
+    from datetime import timedelta
+
+    from idp import clock, create_app, session_clients
+    from idp.db import db
+    from idp.settings import load_settings
+
+    address = "https://rp.example.fr/cb"
+    options = ("--backchannel-logout-uri", "https://rp.example.fr/bcl", "--redirect-uri", address)
+    added = told(run("clients", "add", "--client-id", "site", "--name", "Site", *options, "--json"))
+    assert added["backchannel_logout_uri"] == "https://rp.example.fr/bcl"
+    assert told(run("clients", "logouts", "site", "--json")) == []
+    now = clock.now()
+    with create_app(load_settings(environ)).app_context():
+        for number in range(3):
+            session_clients.join(
+                sid=str(number) * 22, account_id="a" * 22, client_id="site", their_sid=f"theirs{number}",
+                wants_notice=True, now=now,
+            )  # fmt: skip
+        session_clients.end_sessions(["0" * 22, "1" * 22], now + timedelta(minutes=1))
+        db.session.commit()
+        (departure,) = session_clients.claim(
+            worker="w", limit=1, lease=timedelta(minutes=1), now=now + timedelta(hours=1)
+        )
+        session_clients.record(departure, state="told", answer_class="200", retry_at=None, now=now + timedelta(hours=1))
+        db.session.commit()
+        db.engine.dispose()
+
+    log = told(run("clients", "logouts", "site", "--json"))
+
+    assert {(entry["sid"], entry["state"], entry["answer"], entry["attempts"]) for entry in log} == {
+        ("theirs0", "told", "200", 1), ("theirs1", "queued", None, 0)
+    }  # fmt: skip
+    assert [entry["next_attempt_at"] is None for entry in sorted(log, key=lambda one: one["sid"])] == [True, False]
+    assert run("clients", "logouts", "nobody").exit_code == 1

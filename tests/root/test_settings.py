@@ -108,3 +108,14 @@ def test_an_unknown_key_in_toml_stops_the_start(tmp_path: Path) -> None:
         load_settings({**GOOD, "IDP_CONFIG": str(config)})
 
     assert "isuer" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "said"),
+    [
+        ("IDP_LOGOUT__KEEP_LOG", "3600", "living sessions are in it"),
+        ("IDP_LOGOUT__TIMEOUT", "31", "twice logout.timeout"),
+    ],
+)
+def test_a_list_of_services_that_forgets_living_sessions_stops_the_start(name: str, value: str, said: str) -> None:
+    assert said in faults_of(**{name: value})

@@ -161,10 +161,32 @@ def test_change_keeps_the_end_unless_told_otherwise(state: State, clock: Clock) 
     assert state.get(NOTES, "moved") == Note("moved", 1)
 
 
-def test_a_pair_comes_in_the_order_asked_for(state: State) -> None:
+def test_several_come_in_the_order_asked_for(state: State) -> None:
     state.put(OTHERS, "b", Note("second"), ttl=MINUTE)
 
-    assert state.get_pair(NOTES, "a", OTHERS, "b") == (None, Note("second"))
+    assert state.get_together((NOTES, "a"), (OTHERS, "b"), (NOTES, "b")) == (None, Note("second"), None)
+
+
+def test_what_is_taken_and_what_is_asked_beside_it_come_together(state: State, clock: Clock) -> None:
+    for key in ("one", "two", "three"):
+        state.put(NOTES, key, Note(key), ttl=MINUTE)
+    state.put(OTHERS, "beside", Note("here"), ttl=MINUTE / 2)
+
+    assert state.take_asking(NOTES, "one", OTHERS, "beside") == (Note("one"), Note("here"))
+    assert state.take_asking(NOTES, "one", OTHERS, "beside") == (None, None)
+    assert state.take_asking(NOTES, "two", OTHERS, "nothing") == (Note("two"), None)
+    assert state.get(OTHERS, "beside") == Note("here")
+    clock.step(seconds=30)
+    assert state.take_asking(NOTES, "three", OTHERS, "beside") == (Note("three"), None)
+
+
+def test_of_many_that_take_and_ask_at_once_one_gets_it(state: State) -> None:
+    state.put(NOTES, "a", Note("ticket"), ttl=MINUTE)
+    state.put(OTHERS, "b", Note("beside"), ttl=MINUTE)
+
+    got = at_once(20, lambda _: state.take_asking(NOTES, "a", OTHERS, "b"))
+
+    assert Counter(got) == Counter({(None, None): 19, (Note("ticket"), Note("beside")): 1})
 
 
 def test_purge_removes_only_what_has_ended(state: State, clock: Clock) -> None:

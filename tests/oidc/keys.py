@@ -3,7 +3,7 @@
 import base64
 import json
 import secrets
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from cryptography import x509
@@ -95,14 +95,19 @@ def opened(token: str, key: Any) -> tuple[dict[str, Any], str]:
 
 
 def issued(
-    authority: Authority, subject: x509.Name, *, ends_at: datetime | None = None, names: list[x509.GeneralName] | None = None
+    authority: Authority,
+    subject: x509.Name,
+    *,
+    begins_at: datetime | None = None,
+    ends_at: datetime | None = None,
+    names: list[x509.GeneralName] | None = None,
 ) -> Certificate:
-    """Return a certificate of ``authority`` for any subject, alternative names and end."""
+    """Return a certificate of ``authority`` for any subject, alternative names and time."""
     key = ec.generate_private_key(ec.SECP256R1())
-    last = ends_at or authority.x509.not_valid_after_utc
     draft = x509.CertificateBuilder().subject_name(subject).issuer_name(authority.x509.subject)
     draft = draft.public_key(key.public_key()).serial_number(x509.random_serial_number())
-    draft = draft.not_valid_before(last - timedelta(days=30)).not_valid_after(last)
+    draft = draft.not_valid_before(begins_at or authority.x509.not_valid_before_utc)
+    draft = draft.not_valid_after(ends_at or authority.x509.not_valid_after_utc)
     draft = draft.add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
     if names:
         draft = draft.add_extension(x509.SubjectAlternativeName(names), critical=False)

@@ -56,14 +56,16 @@ def _get_subject(asked: TokenRequest) -> AccessToken:
 
 
 def _may_exchange(asked: TokenRequest, subject: AccessToken) -> bool:
-    """Only a person's token, of a registered pair, whose client may still act (AC-138).
+    """Only a person's token, of a registered pair, that was sent to this service, whose client may still act (AC-138).
 
-    A machine's token is its own: exchanged, it would speak in the name of whoever exchanges it.
+    A machine's token is its own: exchanged, it would speak in the name of whoever exchanges it. One that is for
+    UserInfo or another API was never meant for this service: it leaked (P-12).
     """
     owner = find_client(subject.grant.client_id)
     return (
         subject.grant.account_id is not None
         and subject.grant.client_id in asked.client.exchanges_tokens_of
+        and not set(asked.client.serves_resources).isdisjoint(subject.audience)
         and owner is not None
         and not owner.is_suspended
         and len(subject.actors) < _MOST_ACTORS

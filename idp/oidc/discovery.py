@@ -56,7 +56,7 @@ def _whole_metadata() -> dict[str, Any]:
     methods = list(offered_methods())
     assertion_algorithms = [HMAC, *ASYMMETRIC]
     secret_methods = [method for method in methods if method != "none"]
-    document = {
+    return {
         "issuer": issuer,
         "authorization_endpoint": f"{issuer}/authorize",
         "token_endpoint": f"{issuer}/token",
@@ -111,8 +111,6 @@ def _whole_metadata() -> dict[str, Any]:
         **_mtls_aliases(),
         **({"registration_endpoint": f"{issuer}/register"} if settings.registration.enabled else {}),
     }
-    # RFC 8414 §3.2: "Claims with zero elements MUST be omitted".
-    return {name: value for name, value in document.items() if value != []}
 
 
 def _mtls_aliases() -> dict[str, Any]:

@@ -24,6 +24,7 @@ from idp.oidc.redirect_uris import fault_of
 from idp.oidc.resources import is_resource
 from idp.oidc.response_modes import JWT, RESPONSE_MODES
 from idp.oidc.response_types import response_types
+from idp.oidc.subjects import SUBJECT
 from idp.settings import settings
 
 _CLIENT_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._~-]{1,79}")
@@ -140,6 +141,9 @@ def check_client_metadata(metadata: Mapping[str, Any]) -> None:
             faults.append(f"{field}: missing")
     if not _CLIENT_ID.fullmatch(str(metadata.get("client_id") or "")):
         faults.append("client_id: 2 to 80 letters, digits and . _ ~ -")
+    elif SUBJECT.fullmatch(str(metadata["client_id"])):
+        # P-15, P-27: in a token's `sub`, the name of a machine must never be what somebody calls a person.
+        faults.append("client_id: 43 letters, digits, _ and - are what a person is called")
     if not 1 <= len(name.strip()) <= 80 or not name.isprintable():
         faults.append("name: 1 to 80 printable characters")
     faults += [f"scope: {scope!r} is not offered" for scope in sorted(set(metadata.get("scopes", ())) - set(SCOPES))]

@@ -1,6 +1,7 @@
-"""What the relying parties of these tests hold and sign, beyond `tests/conformance/keys.py`: nothing of the provider's."""
+"""What the relying parties of these tests hold and sign, beyond `tests/conformance/keys.py`."""
 
 import base64
+import hashlib
 import json
 import secrets
 from datetime import datetime
@@ -31,17 +32,16 @@ from tests.conformance.keys import (
     rsa_key,
     sha256,
     sign,
-    thumbprint,
     unsigned,
     with_bad_signature,
 )
 from tests.conftest import ISSUER
 
 __all__ = [
-    "Authority", "Certificate", "Key", "assertion", "claims_in", "decode", "dpop_proof", "ec_key", "edwards_key",
-    "encode", "forge", "header_of", "in_rfc_9440", "issued", "jwks", "moment", "new_key", "opened", "own_certificate", "proof_for",
-    "public_jwk", "request_object", "rsa_key", "sha256", "sign", "thumbprint", "unsigned", "verified",
-    "with_bad_signature",
+    "Authority", "Certificate", "Key", "assertion", "certificate_thumbprint", "claims_in", "decode", "dpop_proof",
+    "ec_key", "edwards_key", "encode", "forge", "header_of", "in_rfc_9440", "issued", "jwks", "moment", "new_key",
+    "opened", "own_certificate", "proof_for", "public_jwk", "request_object", "rsa_key", "sha256", "sign",
+    "thumbprint", "unsigned", "verified", "with_bad_signature",
 ]  # fmt: skip
 
 
@@ -51,6 +51,16 @@ def request_object(client_id: str, key: Key, request: dict[str, Any], **changes:
     alg = changes.pop("alg", None)
     about = {"iss": client_id, "aud": ISSUER, "nbf": moment(), "exp": moment(minutes=4), "jti": secrets.token_hex(8)}
     return sign({**request, **about, **changes}, key, alg=alg, **header)
+
+
+def thumbprint(key: Key) -> str:
+    """Return a key's SHA-256 thumbprint (RFC 7638)."""
+    return str(key.thumbprint())
+
+
+def certificate_thumbprint(certificate: Certificate) -> str:
+    """Return `x5t#S256` (RFC 8705 §3.1)."""
+    return encode(hashlib.sha256(certificate.x509.public_bytes(Encoding.DER)).digest())
 
 
 def forge(header: dict[str, Any], claims: Any, key: Any) -> str:

@@ -1,4 +1,4 @@
-"""Client certificates (RFC 8705) count when our own proxy hands them on, and when they are exactly the registered ones."""
+"""Client certificates (RFC 8705) count when our own proxy hands them on, and are exactly the registered ones."""
 
 import os
 from collections.abc import Callable
@@ -18,7 +18,7 @@ from idp.oidc import registration
 from tests.conformance.keys import Authority, Certificate, ec_key, jwks, new_key, own_certificate
 from tests.conftest import Browser, Clock
 from tests.oidc.conftest import Client, Maker
-from tests.oidc.keys import in_rfc_9440, issued, proof_for
+from tests.oidc.keys import certificate_thumbprint, in_rfc_9440, issued, proof_for
 
 HEADER = "X-Client-Certificate"
 ROBOT = x509.Name(
@@ -101,7 +101,8 @@ def test_a_certificate_that_ends_is_refused_from_then_on(robot: Client, authorit
 @pytest.mark.parametrize(
     "value",
     [
-        "", "x", "-----BEGIN CERTIFICATE-----", "%2d", "a" * 20_000, "-----BEGIN CERTIFICATE-----\tAAAA\t-----END CERTIFICATE-----",
+        "", "x", "-----BEGIN CERTIFICATE-----", "%2d", "a" * 20_000,
+        "-----BEGIN CERTIFICATE-----\tAAAA\t-----END CERTIFICATE-----",
         ":AAAA:", "%00", "é",
     ],
     ids=lambda value: value[:20].encode("ascii", "replace").decode(),
@@ -212,7 +213,9 @@ class TestSpoofing:
         assert not is_known(outside)
         assert is_known(inside)
 
-    def test_without_the_setting_no_header_counts(self, robot: Client, authority: Authority, with_settings: Maker) -> None:
+    def test_without_the_setting_no_header_counts(
+        self, robot: Client, authority: Authority, with_settings: Maker
+    ) -> None:
         with_settings(mtls={"header": ""})
 
         assert not is_known(ask(robot, issued(authority, ROBOT)))
@@ -224,7 +227,9 @@ class TestSpoofing:
 
         assert not is_known(ask(robot, issued(authority, ROBOT)))
 
-    def test_the_proxy_may_have_to_know_a_secret(self, robot: Client, authority: Authority, with_settings: Maker) -> None:
+    def test_the_proxy_may_have_to_know_a_secret(
+        self, robot: Client, authority: Authority, with_settings: Maker
+    ) -> None:
         with_settings(mtls={"secret": "the-proxy-s-own-secret"})
         certificate = issued(authority, ROBOT)
 
@@ -279,7 +284,7 @@ class TestBoundTokens:
         mine = own_certificate("bank")
         token = bank.exchange(make_code("bank"), headers={HEADER: mine.header}).json["access_token"]
 
-        assert bank.post("/introspect", token=token).json["cnf"] == {"x5t#S256": mine.thumbprint}
+        assert bank.post("/introspect", token=token).json["cnf"] == {"x5t#S256": certificate_thumbprint(mine)}
 
     def test_both_bindings_must_hold_where_both_are_there(self, bank: Client, make_code: Maker) -> None:
         mine, key = own_certificate("bank"), new_key()

@@ -110,7 +110,9 @@ def test_only_registered_and_proved_clients_get_any_p_14_ac_100(
     assert error_of(nobody) == (401, "invalid_client")
 
 
-def test_a_suspended_machine_is_nobody_at_once_ac_138(app: Flask, robot: Client, make_client: Maker, clock: Clock) -> None:
+def test_a_suspended_machine_is_nobody_at_once_ac_138(
+    app: Flask, robot: Client, make_client: Maker, clock: Clock
+) -> None:
     server = make_client("server", kind="machine", redirect_uris=[], serves_resources=[API])
     token = robot.post("/token", grant_type=GRANT, resource=API).json["access_token"]
     before = server.post("/introspect", token=token).json["active"]

@@ -1,4 +1,4 @@
-"""Tokens that are bound to a key are good with a fresh proof of that key, for this very request, and with nothing else."""
+"""Tokens that are bound to a key are good with a fresh proof of that key, for this request, and with nothing else."""
 
 import json
 import threading
@@ -8,11 +8,11 @@ import pytest
 from joserfc.errors import SecurityWarning
 from joserfc.jwk import ECKey, OKPKey, RSAKey
 
-from tests.conformance.keys import dpop_proof, new_key, public_jwk, rsa_key, sha256, sign, thumbprint, unsigned
+from tests.conformance.keys import dpop_proof, new_key, public_jwk, rsa_key, sha256, sign, unsigned
 from tests.conformance.keys import with_bad_signature as damaged
 from tests.conftest import ISSUER, Browser, Clock
 from tests.oidc.conftest import Client, Maker
-from tests.oidc.keys import edwards_key, encode, forge, moment, proof_for
+from tests.oidc.keys import edwards_key, encode, forge, moment, proof_for, thumbprint
 
 TOKEN = f"{ISSUER}/token"
 
@@ -113,7 +113,9 @@ def test_a_header_that_is_wrong_is_refused_ac_148_ac_150_ac_151(robot: Client, h
     claims = {"jti": "two", "iat": moment(), **GOOD}
     told = {"typ": "dpop+jwt", "alg": "ES256", "jwk": public_jwk(KEY), **header}
 
-    assert is_refused(ask(robot, forge({name: value for name, value in told.items() if value is not None}, claims, KEY)))
+    assert is_refused(
+        ask(robot, forge({name: value for name, value in told.items() if value is not None}, claims, KEY))
+    )
 
 
 def test_a_proof_that_is_not_signed_or_badly_is_refused_ac_146_ac_147(robot: Client) -> None:

@@ -47,7 +47,9 @@ def test_a_client_may_register_it_with_its_algorithm_ac_158(make_client: Maker, 
     token = client.exchange(make_code("bank")).json["access_token"]
     answer = client.post("/introspect", token=token)
 
-    assert alg in client.http.get("/.well-known/openid-configuration").json["introspection_signing_alg_values_supported"]
+    assert (
+        alg in client.http.get("/.well-known/openid-configuration").json["introspection_signing_alg_values_supported"]
+    )
     assert (answer.mimetype, header_of(answer.text)["alg"]) == (TYPE, alg)
     assert verified(client.http, answer.text)["token_introspection"]["active"] is True
 

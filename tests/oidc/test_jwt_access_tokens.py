@@ -1,4 +1,4 @@
-"""Access tokens that an API can read for itself (RFC 9068): signed, typed, and dead here as soon as they are revoked."""
+"""Access tokens that an API can read for itself (RFC 9068): signed, typed, dead here as soon as they are revoked."""
 
 from typing import Any
 
@@ -6,10 +6,10 @@ import pytest
 from flask import Flask
 
 from idp.oidc.keys import key_ring
-from tests.conformance.keys import ec_key, new_key, sign, thumbprint, unsigned, with_bad_signature
+from tests.conformance.keys import ec_key, new_key, sign, unsigned, with_bad_signature
 from tests.conftest import ISSUER, Clock
 from tests.oidc.conftest import Client, Maker
-from tests.oidc.keys import claims_in, forge, header_of, proof_for, verified
+from tests.oidc.keys import claims_in, forge, header_of, proof_for, thumbprint, verified
 
 API = "https://api.test/"
 

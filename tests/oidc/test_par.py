@@ -8,10 +8,10 @@ from flask import Flask
 from sqlalchemy import text
 
 from idp.db import db
-from tests.conformance.keys import ec_key, new_key, thumbprint
+from tests.conformance.keys import ec_key, new_key
 from tests.conftest import ISSUER, Browser, Clock
 from tests.oidc.conftest import CALLBACK, Client, Maker
-from tests.oidc.keys import proof_for, request_object
+from tests.oidc.keys import proof_for, request_object, thumbprint
 
 CHALLENGE = "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM"
 PREFIX = "urn:ietf:params:oauth:request_uri:"

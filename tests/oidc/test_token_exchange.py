@@ -158,9 +158,7 @@ def test_a_machines_token_is_its_own(make_client: Maker, service: Client) -> Non
 def test_who_may_not_act_any_more_is_not_acted_for_ac_138(
     app: Flask, service: Client, web: Client, make_code: Maker, alice: str, clock: Clock
 ) -> None:
-    of_client, of_account = (
-        web.exchange(make_code(resources=(FIRST,))).json["access_token"] for _ in range(2)
-    )
+    of_client, of_account = (web.exchange(make_code(resources=(FIRST,))).json["access_token"] for _ in range(2))
     with app.app_context():
         suspend_client("web", clock())
         db.session.commit()

@@ -46,6 +46,11 @@ SECRETLESS = frozenset({"private_key_jwt", "tls_client_auth", "self_signed_tls_c
 _CERTIFICATE_NAMES = tuple(
     f"tls_client_auth_{part}" for part in ("subject_dn", "san_dns", "san_uri", "san_ip", "san_email")
 )
+# What we can only do with the client's own keys.
+_NEED_KEYS = (
+    "request_object_signing_alg", "require_signed_request_object", "userinfo_encrypted_response_alg",
+    "id_token_encrypted_response_alg",
+)  # fmt: skip
 _OUR_ALGORITHMS = (None, *ALGORITHMS)
 _PUBLIC_RESPONSE_TYPES = ("code",)
 # Fields whose value is one of a few.
@@ -55,7 +60,7 @@ _CHOICES: tuple[tuple[str, tuple[Any, ...]], ...] = (
     ("token_endpoint_auth_method", tuple(CLIENT_AUTH)),
     ("id_token_signed_response_alg", ALGORITHMS),
     ("subject_type", ("pairwise", "public")),
-    ("authorization_signed_response_alg", _OUR_ALGORITHMS),
+    ("authorization_signed_response_alg", ALGORITHMS),
     ("userinfo_signed_response_alg", _OUR_ALGORITHMS),
     ("introspection_signed_response_alg", _OUR_ALGORITHMS),
     ("request_object_signing_alg", (None, *ASYMMETRIC)),
@@ -248,11 +253,14 @@ def _key_faults(metadata: Mapping[str, Any]) -> list[str]:
             read_public_keys(metadata["jwks"])
         except BadKeys as fault:
             faults.append(f"jwks: {fault}")
-    needs_keys = method in {"private_key_jwt", "self_signed_tls_client_auth"} or any(
-        metadata.get(name) for name in ("request_object_signing_alg", "userinfo_encrypted_response_alg")
-    )
+    needs_keys = method in {"private_key_jwt", "self_signed_tls_client_auth"} or any(map(metadata.get, _NEED_KEYS))
     if needs_keys and metadata.get("jwks") is None and metadata.get("jwks_uri") is None:
         faults.append("jwks: needed, or jwks_uri")
+    faults += [
+        f"{what}_encrypted_response_enc: not without {what}_encrypted_response_alg (OpenID Registration 2)"
+        for what in ("userinfo", "id_token")
+        if metadata.get(f"{what}_encrypted_response_enc") and not metadata.get(f"{what}_encrypted_response_alg")
+    ]
     named = [name for name in _CERTIFICATE_NAMES if metadata.get(name)]
     if method == "tls_client_auth" and len(named) != 1:
         faults.append("tls_client_auth: exactly one subject of the certificate must be named (RFC 8705 2.1.2)")

@@ -290,6 +290,8 @@ def _profile_faults(metadata: Mapping[str, Any]) -> list[str]:
     binds = metadata.get("dpop_bound_access_tokens") or metadata.get("tls_client_certificate_bound_access_tokens")
     if profile.bound_tokens and not binds:
         faults.append(f"dpop_bound_access_tokens: {profile.name} binds tokens, by DPoP or by certificate")
+    if profile.code_only and set(metadata.get("response_types", ())) - {"code"}:
+        faults.append(f"response_types: {profile.name} allows code")
     if profile.pkce and metadata.get("require_pkce") is False:
         faults.append(f"require_pkce: {profile.name} demands PKCE")
     return faults

@@ -87,9 +87,7 @@ class Visitor:
 
     def ask_by(self, request_uri: str, client_id: str = "web", **more: Any) -> Any:
         """Send the browser with the name of a pushed request."""
-        return self.browser.get(
-            "/authorize", query_string={"client_id": client_id, "request_uri": request_uri, **more}
-        )
+        return self.browser.get("/authorize", query_string={"client_id": client_id, "request_uri": request_uri, **more})
 
     def sign_in(self, account_id: str, acr: str = "urn:sesame:acr:2sv") -> None:
         """Give the browser a complete sign-in, made now."""

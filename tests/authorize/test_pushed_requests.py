@@ -191,8 +191,6 @@ def test_a_nonce_of_64_characters_works_p_75(signed_in: Visitor, parties: Partie
 
     code = told_to(signed_in.ask_by(push(nonce="n" * 64, state="s" * 512)))["code"]
     form = {"grant_type": "authorization_code", "redirect_uri": "https://rp.test/callback", "code": code}
-    answer = signed_in.browser.post(
-        "/token", data={**form, "code_verifier": VERIFIER}, auth=("web", parties.secret)
-    )
+    answer = signed_in.browser.post("/token", data={**form, "code_verifier": VERIFIER}, auth=("web", parties.secret))
 
     assert json.loads(decode(answer.json["id_token"].split(".")[1]))["nonce"] == "n" * 64

@@ -66,7 +66,7 @@ def certificate_thumbprint(certificate: Certificate) -> str:
 def forge(header: dict[str, Any], claims: Any, key: Any) -> str:
     """Sign whatever is given with the algorithm that the header names, or the key's own where it names none known."""
     known = {"RSA": "PS256", "EC": "ES256", "OKP": "Ed25519", "oct": "HS256"}
-    name = header.get("alg")
+    name = str(header.get("alg"))
     model = JWSRegistry.algorithms[name if name in JWSRegistry.algorithms else known[key.key_type]]
     body = claims if isinstance(claims, bytes) else json.dumps(claims).encode()
     told = f"{encode(json.dumps(header).encode())}.{encode(body)}"

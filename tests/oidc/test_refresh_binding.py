@@ -98,7 +98,9 @@ class TestFapi:
         assert [answer.status_code for answer in answers] == [200] * 3
         assert {answer.json["refresh_token"] for answer in answers} == {token}
 
-    def test_another_client_gets_nothing_for_it_ac_135(self, bank: Client, make_client: Maker, make_code: Maker) -> None:
+    def test_another_client_gets_nothing_for_it_ac_135(
+        self, bank: Client, make_client: Maker, make_code: Maker
+    ) -> None:
         key = new_key()
         token = bank.exchange(make_code("bank"), headers=proof_for(key)).json["refresh_token"]
         thief = make_client("thief", key=ec_key("thief"), security_profile="fapi2", dpop_bound_access_tokens=True)
@@ -108,9 +110,7 @@ class TestFapi:
 
     def test_it_ends_like_any_other_ac_137(self, bank: Client, make_code: Maker, clock: Clock) -> None:
         key = new_key()
-        one, two = (
-            bank.exchange(make_code("bank"), headers=proof_for(key)).json["refresh_token"] for _ in range(2)
-        )
+        one, two = (bank.exchange(make_code("bank"), headers=proof_for(key)).json["refresh_token"] for _ in range(2))
         bank.post("/revoke", token=one)
         clock.step(days=31)
 

@@ -1,4 +1,4 @@
-"""The hybrid and implicit flows exist for certification only: off, they are refused; on, they are exact (R14, AC-98)."""
+"""The hybrid and implicit flows exist for certification only: off, they are refused; on, exact (R14, AC-98)."""
 
 import base64
 import hashlib

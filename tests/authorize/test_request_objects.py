@@ -1,4 +1,4 @@
-"""A request object counts as its client signed it, for us, for now; what stands beside it does not (RFC 9101, AC-109)."""
+"""A request object counts as its client signed it, for us, for now; what is beside it does not (RFC 9101, AC-109)."""
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -137,7 +137,8 @@ def test_a_jku_or_x5u_leads_nowhere_ac_148(signed_in: Visitor) -> None:
         {"aud": [f"{ISSUER}/token"]}, {"aud": {"x": ISSUER}}, {"client_id": "web"}, {"client_id": 7}, {"sub": "signer"},
         {"request": "x"}, {"request_uri": "https://rp.test/object"}, {"exp": 0}, {"exp": "soon"}, {"exp": True},
         {"nbf": "x"}, {"iat": "x"}, {"state": 7.5}, {"state": ["s"]}, {"state": {"s": 1}}, {"state": True},
-        {"state": "a\0b"}, {"state": "\ud800"}, {"state": "s" * 5_000}, {"scope": ["openid"]}, {"redirect_uri": [CALLBACK]},
+        {"state": "a\0b"}, {"state": "\ud800"}, {"state": "s" * 5_000}, {"scope": ["openid"]},
+        {"redirect_uri": [CALLBACK]},
         {"resource": 7}, {"resource": [7]}, {"resource": {"a": 1}}, {"claims": 7.5}, {"max_age": 10**30},
     ],
     ids=lambda value: str(value)[:40].encode("ascii", "replace").decode(),
@@ -160,7 +161,8 @@ def test_what_is_no_object_is_refused_ac_118(visitor: Visitor, body: bytes) -> N
     ("about", "is_good"),
     [
         ({"exp": 299}, True), ({"exp": 331}, False), ({"exp": 0}, False), ({"exp": -1}, False), ({"nbf": 8}, True),
-        ({"nbf": 61}, False), ({"iat": 61}, False), ({"iat": 8}, True), ({"nbf": -3_599}, True), ({"nbf": -3_601}, False),
+        ({"nbf": 61}, False), ({"iat": 61}, False), ({"iat": 8}, True), ({"nbf": -3_599}, True),
+        ({"nbf": -3_601}, False),
     ],
     ids=str,
 )  # fmt: skip

@@ -1,4 +1,4 @@
-"""UserInfo and the ID token travel as the client is registered: signed, sealed for it alone, or both; never in clear."""
+"""UserInfo and the ID token travel as the client is registered: signed, sealed for it alone, or both."""
 
 import json
 from typing import Any

@@ -1,4 +1,4 @@
-"""Two processes over the same stores are one provider: what one issues the other redeems, what one used the other knows."""
+"""Two processes over the same stores are one provider: what one issues the other redeems, what one used is used."""
 
 from collections.abc import Iterator
 from typing import Any

@@ -1,4 +1,4 @@
-"""A service that wishes for a better sign-in than the one that is there gets it offered to the visitor (RFC 9470 §5)."""
+"""A service that wishes for a better sign-in than the one there is: the visitor is offered it (RFC 9470 §5)."""
 
 from idp.accounts import directory
 from idp.db import db

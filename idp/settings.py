@@ -252,6 +252,19 @@ class MtlsSettings(Section):
     authorities: Path | None = Field(default=None, description="PEM file: who may issue certificates (tls_client_auth)")
     issuer: str = Field(default="", description="base URL of the endpoints that ask for a certificate (RFC 8705 §5)")
 
+    @model_validator(mode="after")
+    def _proxies_are_networks(self) -> "MtlsSettings":
+        try:
+            _ = self.networks
+        except ValueError as fault:
+            raise ValueError(f"proxies: {fault}") from fault
+        return self
+
+    @cached_property
+    def networks(self) -> tuple[Network, ...]:
+        """The networks of `proxies`."""
+        return read_networks(self.proxies)
+
 
 class FetchSettings(Section):
     """What is fetched from relying parties: keys, sector documents, logos (`idp/fetch.py`)."""

@@ -12,12 +12,13 @@ import sys
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 import structlog
 from flask import Flask
 from flask.testing import FlaskClient
+from pydantic import BaseModel
 from sqlalchemy import create_engine, text
 
 from idp import clock as idp_clock
@@ -175,6 +176,34 @@ def forget_caches() -> None:
     client_keys = sys.modules.get("idp.oidc.client_keys")
     if client_keys is not None:
         client_keys.forget_client_keys()  # type: ignore[attr-defined]
+
+
+@pytest.fixture
+def with_settings(app: Flask) -> Iterator[Callable[..., Settings]]:
+    """Return an act after which the test runs under changed settings: ``with_settings(dpop={"require_nonce": True})``.
+
+    What a section is not told stays as it was; everything is judged as at the start of the provider.
+    """
+    sesame = app.extensions["sesame"]
+    before: Settings = sesame["settings"]
+
+    def change(**changes: Any) -> Settings:
+        sesame["settings"] = changed_settings(sesame["settings"], changes)
+        forget_caches()
+        return cast(Settings, sesame["settings"])
+
+    yield change
+    sesame["settings"] = before
+    forget_caches()
+
+
+def changed_settings(settings: BaseModel, changes: dict[str, Any]) -> Any:
+    """Return ``settings`` with ``changes``, a dictionary for a section that is to be changed in part."""
+    kept = {name: getattr(settings, name) for name in type(settings).model_fields}
+    for name, value in changes.items():
+        is_section = isinstance(kept.get(name), BaseModel) and isinstance(value, dict)
+        kept[name] = changed_settings(kept[name], value) if is_section else value
+    return type(settings).model_validate(kept)
 
 
 @pytest.fixture(autouse=True)

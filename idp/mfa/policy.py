@@ -17,5 +17,10 @@ def offered_channels(available: Sequence[str], *, demanded: Sequence[str], wishe
     return tuple(sorted(able, key=lambda channel: not reaches(_level_with(channel), wished)))
 
 
+def can_reach(channels: Sequence[str], wished: Sequence[str]) -> bool:
+    """Tell whether one of ``channels`` would reach a level that somebody wishes for."""
+    return any(reaches(_level_with(channel), wished) for channel in channels)
+
+
 def _level_with(channel: str) -> str | None:
     return next((level.acr for level in LEVELS if level.proofs == {"pwd", channel}), None)

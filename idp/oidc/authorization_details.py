@@ -52,7 +52,7 @@ def narrow_details(granted: Details, asked: Details) -> Details:
     """Return the details of one token: those granted, or some of them (§6.1); raises `InvalidAuthorizationDetails`."""
     if any(entry not in granted for entry in asked):
         raise InvalidAuthorizationDetails("More was asked for than was granted.")
-    return asked or granted
+    return tuple(entry for entry in granted if entry in asked) or granted
 
 
 def describe_details(details: Details, locale: str) -> tuple[tuple[str, tuple[str, ...]], ...]:

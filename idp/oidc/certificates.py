@@ -20,10 +20,12 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.verification import ExtensionPolicy, PolicyBuilder, Store, VerificationError
 
-from idp import crypto
+from idp import crypto, logs
+from idp.addresses import Network
 from idp.oidc.clients import Client
 from idp.settings import MtlsSettings
 
+log = logs.get_logger()
 _LONGEST = 16 * 1024
 _PEM = re.compile(r"-----BEGIN CERTIFICATE-----[A-Za-z0-9+/=\s]+-----END CERTIFICATE-----\s*")
 # RFC 9440 §2.1: a structured-field byte sequence.
@@ -46,7 +48,7 @@ class Certificate:
 def certificate_header(headers: Mapping[str, str], *, peer: str, mtls: MtlsSettings) -> str | None:
     """Return what the proxy says of the client's certificate; ``None`` unless ``peer`` is a proxy that we trust."""
     value = headers.get(mtls.header.lower()) if mtls.header else None
-    if not value or len(value) > _LONGEST or not _is_trusted(peer, mtls.proxies):
+    if not value or len(value) > _LONGEST or not _is_trusted(peer, mtls.networks):
         return None
     secret = mtls.secret.get_secret_value()
     if secret and not crypto.same(secret, headers.get("x-proxy-secret", "")):
@@ -89,7 +91,13 @@ def is_issued_by(certificate: Certificate, authorities: Path | None, now: dateti
     """Tell whether one of our certificate authorities issued the certificate, and it is valid now."""
     if authorities is None:
         return False
-    policy = PolicyBuilder().store(_store(authorities)).time(now)
+    try:
+        store = _store(authorities, authorities.stat().st_mtime_ns)
+    except (OSError, ValueError) as fault:
+        # Gone or half written: nobody is known by it, and everybody else goes on.
+        log.error("authorities-unreadable", detail=str(fault))
+        return False
+    policy = PolicyBuilder().store(store).time(now)
     # A client certificate names whatever its authority agreed on: only chain, dates and signatures are judged here.
     policy = policy.extension_policies(
         ca_policy=ExtensionPolicy.webpki_defaults_ca(), ee_policy=ExtensionPolicy.permit_all()
@@ -111,16 +119,17 @@ def is_among(certificate: Certificate, chains: tuple[tuple[str, ...], ...], now:
 
 
 @lru_cache(maxsize=4)
-def _store(authorities: Path) -> Store:
+def _store(authorities: Path, written_at: int) -> Store:
+    """Read the authorities anew when their file was written: one that is withdrawn must not outlive it."""
     return Store(x509.load_pem_x509_certificates(authorities.read_bytes()))
 
 
-def _is_trusted(peer: str, networks: tuple[str, ...]) -> bool:
+def _is_trusted(peer: str, networks: tuple[Network, ...]) -> bool:
     try:
         address = ipaddress.ip_address(peer.split("%")[0])
     except ValueError:
         return False
-    return any(address in ipaddress.ip_network(network) for network in networks)
+    return any(address in network for network in networks)
 
 
 def _has_subject(certificate: x509.Certificate, wanted: str) -> bool:

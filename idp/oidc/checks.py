@@ -120,6 +120,9 @@ def check_grant(request: AuthorizationRequest, client: Client) -> None:
         raise UnauthorizedClient("The client may not use the authorization code grant.")
     if set(words) & {"token", "id_token"} and "implicit" not in client.grant_types:
         raise UnauthorizedClient("The client may not use the implicit grant.")
+    if "token" in words and client.must_bind:
+        # There is no proof of possession here: the token would be good for whoever finds it (P-10).
+        raise UnauthorizedClient("Access tokens of this client are bound to a key; it gets them with a code.")
 
 
 def check_response_type(request: AuthorizationRequest, client: Client) -> None:

@@ -211,7 +211,8 @@ def find_client(client_id: str) -> Client | None:
 
 def read_client(client_id: str) -> Client | None:
     """Return a client as the database has it now."""
-    if len(client_id) > 80:
+    if len(client_id) > 80 or not (client_id.isascii() and client_id.isprintable()):
+        # No such id can be registered, and PostgreSQL would stumble over a NUL.
         return None
     row = db.session.get(ClientRow, client_id, populate_existing=True)
     return None if row is None else _from_row(row)

@@ -4,7 +4,7 @@ import base64
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -50,7 +50,9 @@ def find_proof(request: ProtocolRequest, now: datetime, *, access_token: str | N
     if proof is None:
         return None
     jkt, jti = read_proof(proof, request, now, access_token=access_token)
-    if not state.add(USED_PROOFS, crypto.fingerprint(f"{jkt} {jti}"), UsedProof(now), ttl=2 * settings.dpop.proof_age):
+    # Longer than from the earliest to the latest moment at which it would be taken, both of them included.
+    lasts = 2 * settings.dpop.proof_age + timedelta(seconds=1)
+    if not state.add(USED_PROOFS, crypto.fingerprint(f"{jkt} {jti}"), UsedProof(now), ttl=lasts):
         raise InvalidDpopProof("The DPoP proof was used before.")
     return jkt
 

@@ -5,7 +5,10 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from urllib.parse import urlsplit
 
+from idp.accounts import directory
 from idp.mfa.levels import ACR_VALUES, is_at_least, reaches
+from idp.mfa.methods import available_methods
+from idp.mfa.policy import can_reach
 from idp.oidc.clients import Client
 from idp.oidc.consents import find_consent, wanted_scopes
 from idp.oidc.request import AuthorizationRequest
@@ -108,6 +111,17 @@ def _is_too_low(standing: Standing) -> bool:
     return not reaches(acr, demanded_levels(standing.request))
 
 
+def _wishes_more(standing: Standing) -> bool:
+    """RFC 9470 §5: a level that is wished for and can be reached is offered, once; nobody is turned away for it."""
+    session, wished = standing.session, wished_levels(standing.request, standing.client)
+    if standing.has_walked or "none" in standing.request.prompt or session is None or session.account_id is None:
+        return False
+    if reaches(session.acr, wished):
+        return False
+    account = directory.find_account(session.account_id)
+    return account is not None and can_reach([one.channel for one in available_methods(account)], wished)
+
+
 def _needs_consent(standing: Standing) -> bool:
     if standing.agreed:
         return False
@@ -136,6 +150,7 @@ NEEDS: tuple[Need, ...] = (
     Need("freshness", "login_required", "The sign-in is too old.", _is_stale),
     Need("person", "login_required", "Another person is signed in.", _is_another_person),
     Need("level", "login_required", "The sign-in is below the demanded level.", _is_too_low, UNMET),
+    Need("wish", "login_required", "The sign-in is below the wished level.", _wishes_more),
     Need("consent", "consent_required", "The account holder has not agreed yet.", _needs_consent),
     Need("gesture", "interaction_required", "The account holder must take part.", _needs_gesture),
 )

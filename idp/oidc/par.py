@@ -55,17 +55,23 @@ def _read(request: ProtocolRequest, client: Client) -> tuple[Parameters, bool]:
     if "request_uri" in form:
         raise InvalidRequest("request_uri must not be pushed.")
     if "request" in form:
-        return read_request_object(form["request"], client, clock.now()), True
+        return _without_nir(read_request_object(form["request"], client, clock.now())), True
     values = {name: form[name] for name in PARAMETERS if name in form and name not in {"request", "resource"}}
     try:
         for name, value in values.items():
             check_length(name, value)
     except UnreadableRequest as fault:
         raise InvalidRequest("A parameter is too long.", detail=fault.detail) from fault
-    if parse_login_hint(values.get("login_hint")) is None:
-        # One that may be a NIR is not even kept for a minute (R9).
-        values.pop("login_hint", None)
-    return Parameters({**values, "client_id": client.client_id}, resources=request.many.get("resource", ())), False
+    parameters = Parameters({**values, "client_id": client.client_id}, resources=request.many.get("resource", ()))
+    return _without_nir(parameters), False
+
+
+def _without_nir(parameters: Parameters) -> Parameters:
+    """A hint that may be a NIR is not even kept for a minute (R9)."""
+    if parse_login_hint(parameters["login_hint"]) is not None:
+        return parameters
+    kept = {name: value for name, value in parameters.values.items() if name != "login_hint"}
+    return Parameters(kept, resources=parameters.resources)
 
 
 def _bind(parameters: Parameters, jkt: str | None) -> Parameters:

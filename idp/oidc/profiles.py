@@ -15,6 +15,8 @@ class Profile:
     name: str
     # RFC 9126 §5: authorization requests only by PAR.
     pushed: bool = False
+    # FAPI 2.0 §5.3.2.2-1: no token comes through the browser.
+    code_only: bool = False
     # RFC 7636, whatever the registration says.
     pkce: bool = False
     # FAPI 2.0 §5.3.2.1-8: the assertion's audience is the issuer, as a string.
@@ -37,6 +39,7 @@ PROFILES: dict[str, Profile] = {
     "fapi2": Profile(
         "fapi2",
         pushed=True,
+        code_only=True,
         pkce=True,
         issuer_audience=True,
         bound_tokens=True,

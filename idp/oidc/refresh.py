@@ -14,6 +14,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from idp import audit, crypto
 from idp.db import Base, Moment, db
+from idp.oidc.authorization_details import Details, narrow_details
 from idp.oidc.clients import Client
 from idp.oidc.errors import InvalidGrant, InvalidScope
 from idp.oidc.grant import Grant
@@ -128,9 +129,10 @@ def rotate(
     bound_to: Confirmation,
     scope: str | None,
     resources: tuple[str, ...] = (),
+    details: Details = (),
     now: datetime,
 ) -> Rotated:
-    """Exchange a refresh token for its successor, or raise `InvalidGrant`, `InvalidScope` or `InvalidTarget`; commits.
+    """Exchange a refresh token for its successor, or raise `InvalidGrant` or what says that too much is asked; commits.
 
     The token before the current one is answered with the same successor for a short grace: the reply to a phone may
     have been lost (RC-39). Any older one has leaked, and ends the family (RFC 9700 §4.14.2).
@@ -149,6 +151,7 @@ def rotate(
     # Asked before the token is used up: a request for too much costs the client nothing.
     scopes = _narrow(tuple(family.scopes), scope)
     narrow_resources(tuple(family.resources), resources)
+    narrow_details(tuple(family.authorization_details), details)
     if client.profile.keeps_refresh_tokens and n == family.n:
         return _keep(family, scopes, token, now)
     if n == family.n and _move(family.id, n, now):

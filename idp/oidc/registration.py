@@ -24,6 +24,7 @@ from idp.oidc.redirect_uris import fault_of
 from idp.oidc.resources import is_resource
 from idp.oidc.response_modes import JWT, RESPONSE_MODES
 from idp.oidc.response_types import response_types
+from idp.oidc.subjects import SUBJECT
 from idp.settings import settings
 
 _CLIENT_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._~-]{1,79}")
@@ -45,6 +46,11 @@ SECRETLESS = frozenset({"private_key_jwt", "tls_client_auth", "self_signed_tls_c
 _CERTIFICATE_NAMES = tuple(
     f"tls_client_auth_{part}" for part in ("subject_dn", "san_dns", "san_uri", "san_ip", "san_email")
 )
+# What we can only do with the client's own keys.
+_NEED_KEYS = (
+    "request_object_signing_alg", "require_signed_request_object", "userinfo_encrypted_response_alg",
+    "id_token_encrypted_response_alg",
+)  # fmt: skip
 _OUR_ALGORITHMS = (None, *ALGORITHMS)
 _PUBLIC_RESPONSE_TYPES = ("code",)
 # Fields whose value is one of a few.
@@ -54,7 +60,7 @@ _CHOICES: tuple[tuple[str, tuple[Any, ...]], ...] = (
     ("token_endpoint_auth_method", tuple(CLIENT_AUTH)),
     ("id_token_signed_response_alg", ALGORITHMS),
     ("subject_type", ("pairwise", "public")),
-    ("authorization_signed_response_alg", _OUR_ALGORITHMS),
+    ("authorization_signed_response_alg", ALGORITHMS),
     ("userinfo_signed_response_alg", _OUR_ALGORITHMS),
     ("introspection_signed_response_alg", _OUR_ALGORITHMS),
     ("request_object_signing_alg", (None, *ASYMMETRIC)),
@@ -140,6 +146,9 @@ def check_client_metadata(metadata: Mapping[str, Any]) -> None:
             faults.append(f"{field}: missing")
     if not _CLIENT_ID.fullmatch(str(metadata.get("client_id") or "")):
         faults.append("client_id: 2 to 80 letters, digits and . _ ~ -")
+    elif SUBJECT.fullmatch(str(metadata["client_id"])):
+        # P-15, P-27: in a token's `sub`, the name of a machine must never be what somebody calls a person.
+        faults.append("client_id: 43 letters, digits, _ and - are what a person is called")
     if not 1 <= len(name.strip()) <= 80 or not name.isprintable():
         faults.append("name: 1 to 80 printable characters")
     faults += [f"scope: {scope!r} is not offered" for scope in sorted(set(metadata.get("scopes", ())) - set(SCOPES))]
@@ -244,11 +253,14 @@ def _key_faults(metadata: Mapping[str, Any]) -> list[str]:
             read_public_keys(metadata["jwks"])
         except BadKeys as fault:
             faults.append(f"jwks: {fault}")
-    needs_keys = method in {"private_key_jwt", "self_signed_tls_client_auth"} or any(
-        metadata.get(name) for name in ("request_object_signing_alg", "userinfo_encrypted_response_alg")
-    )
+    needs_keys = method in {"private_key_jwt", "self_signed_tls_client_auth"} or any(map(metadata.get, _NEED_KEYS))
     if needs_keys and metadata.get("jwks") is None and metadata.get("jwks_uri") is None:
         faults.append("jwks: needed, or jwks_uri")
+    faults += [
+        f"{what}_encrypted_response_enc: not without {what}_encrypted_response_alg (OpenID Registration 2)"
+        for what in ("userinfo", "id_token")
+        if metadata.get(f"{what}_encrypted_response_enc") and not metadata.get(f"{what}_encrypted_response_alg")
+    ]
     named = [name for name in _CERTIFICATE_NAMES if metadata.get(name)]
     if method == "tls_client_auth" and len(named) != 1:
         faults.append("tls_client_auth: exactly one subject of the certificate must be named (RFC 8705 2.1.2)")
@@ -278,6 +290,8 @@ def _profile_faults(metadata: Mapping[str, Any]) -> list[str]:
     binds = metadata.get("dpop_bound_access_tokens") or metadata.get("tls_client_certificate_bound_access_tokens")
     if profile.bound_tokens and not binds:
         faults.append(f"dpop_bound_access_tokens: {profile.name} binds tokens, by DPoP or by certificate")
+    if profile.code_only and set(metadata.get("response_types", ())) - {"code"}:
+        faults.append(f"response_types: {profile.name} allows code")
     if profile.pkce and metadata.get("require_pkce") is False:
         faults.append(f"require_pkce: {profile.name} demands PKCE")
     return faults

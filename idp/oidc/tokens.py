@@ -1,6 +1,7 @@
 """Access tokens: opaque or JWT, kept as a fingerprint for ten minutes, dead as soon as their grant is revoked."""
 
 import json
+import re
 from base64 import urlsafe_b64decode
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -22,7 +23,8 @@ from idp.state import Space, state
 # RFC 9068 §2.1.
 TYPE = "at+jwt"
 _HANDLE = 22
-_LENGTH = _HANDLE + 43
+# The handle, then 256 random bits; nothing else is looked up.
+_SHAPE = re.compile(r"[A-Za-z0-9_-]{65}", re.ASCII)
 _LONGEST = 16 * 1024
 
 
@@ -165,7 +167,7 @@ def revoke_access_token(value: str) -> None:
 
 def _handle_of(value: str) -> str | None:
     """Return the grant's handle that a token names: nothing is believed of it before its fingerprint is found."""
-    if len(value) == _LENGTH:
+    if _SHAPE.fullmatch(value):
         return value[:_HANDLE]
     parts = value.split(".")
     # RC-25: what a revoked key signed is dead, though we issued it.
@@ -175,7 +177,7 @@ def _handle_of(value: str) -> str | None:
         jti = json.loads(urlsafe_b64decode(parts[1] + "=" * (-len(parts[1]) % 4))).get("jti")
     except (ValueError, AttributeError, RecursionError):
         return None
-    return jti[:_HANDLE] if isinstance(jti, str) and len(jti) == _LENGTH else None
+    return jti[:_HANDLE] if isinstance(jti, str) and _SHAPE.fullmatch(jti) else None
 
 
 def _nest(actors: tuple[str, ...]) -> dict[str, Any]:

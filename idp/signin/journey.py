@@ -11,7 +11,7 @@ from idp.mfa.codes import Challenge, find_challenge
 from idp.mfa.guard import CodePause
 from idp.mfa.levels import level_of, reaches
 from idp.mfa.methods import available_methods
-from idp.mfa.policy import offered_channels
+from idp.mfa.policy import can_reach, offered_channels
 from idp.signin.interaction import Interaction
 from idp.web import device_cookie
 
@@ -36,9 +36,21 @@ class Facts:
 
     @property
     def level_is_reached(self) -> bool:
-        """Whether the proofs so far are a complete sign-in that meets the demand."""
+        """Whether the proofs so far are a complete sign-in that meets the demand, the wishes having been offered."""
         level = level_of(proof.name for proof in self.interaction.proofs)
-        return level is not None and reaches(level.acr, self.interaction.demand.levels)
+        if level is None or not reaches(level.acr, self.interaction.demand.levels):
+            return False
+        return reaches(level.acr, self.interaction.demand.wished_levels) or not self.may_rise
+
+    @property
+    def may_rise(self) -> bool:
+        """Whether a better second factor is there that this walk has not offered yet (RFC 9470 §5).
+
+        What an earlier sign-in proved does not count; a second factor of this walk does, whichever was chosen.
+        """
+        begun, wished = self.interaction.created_at, self.interaction.demand.wished_levels
+        has_chosen = any(proof.name != "pwd" and proof.at >= begun for proof in self.interaction.proofs)
+        return not has_chosen and can_reach(self.channels, wished)
 
     @property
     def code_is_out(self) -> bool:

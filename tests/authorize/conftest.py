@@ -79,6 +79,16 @@ class Visitor:
             return self.browser.post("/authorize", data=MultiDict(pairs))
         return self.browser.get("/authorize", query_string=MultiDict(pairs))
 
+    def push(self, secret: str, client_id: str = "web", headers: Any = None, **changes: Any) -> Any:
+        """Push an authorization request as a client with a secret."""
+        fields = request_fields(client_id, **changes)
+        fields.pop("client_id")
+        return self.app.test_client().post("/par", data=fields, auth=(client_id, secret), headers=headers)
+
+    def ask_by(self, request_uri: str, client_id: str = "web", **more: Any) -> Any:
+        """Send the browser with the name of a pushed request."""
+        return self.browser.get("/authorize", query_string={"client_id": client_id, "request_uri": request_uri, **more})
+
     def sign_in(self, account_id: str, acr: str = "urn:sesame:acr:2sv") -> None:
         """Give the browser a complete sign-in, made now."""
         level = find_level(acr)

@@ -19,14 +19,15 @@ def grant_machine(asked: TokenRequest) -> dict[str, Any]:
         raise UnauthorizedClient("A public client has no credentials.")
     details = parse_details(asked.form.get("authorization_details"))
     check_details(details, client)
-    check_resources(asked.resources, client)
+    resources = tuple(dict.fromkeys(asked.resources))
+    check_resources(resources, client)
     scopes = _scopes(asked)
     grant = Grant(
         id=entropy.identifier(), client_id=client.client_id, account_id=None, sid="", scopes=scopes,
-        auth_time=asked.now, acr="", amr=(), resources=asked.resources, authorization_details=details,
+        auth_time=asked.now, acr="", amr=(), resources=resources, authorization_details=details,
     )  # fmt: skip
     audit.record("machine-token", client_id=client.client_id, scopes=" ".join(scopes))
-    wanted = Wanted(scopes=scopes, resources=asked.resources, authorization_details=details, bound_to=asked.bound_to)
+    wanted = Wanted(scopes=scopes, resources=resources, authorization_details=details, bound_to=asked.bound_to)
     return answer_with_tokens(asked, grant, wanted)
 
 

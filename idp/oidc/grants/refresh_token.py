@@ -14,7 +14,7 @@ def refresh(asked: TokenRequest) -> dict[str, Any]:
     details = parse_details(asked.form.get("authorization_details"))
     rotated = rotate(
         asked.get("refresh_token"), client=asked.client, bound_to=asked.bound_to, scope=asked.form.get("scope"),
-        resources=asked.resources, now=asked.now,
+        resources=asked.resources, details=details, now=asked.now,
     )  # fmt: skip
     grant = rotated.grant
     wanted = Wanted(

@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from idp import audit
+from idp.oidc.clients import find_client
 from idp.oidc.errors import InvalidRequest, InvalidScope, InvalidTarget, UnauthorizedClient
 from idp.oidc.grants.asked import TokenRequest, answer_with_tokens, get_entitled
 from idp.oidc.resources import check_resources
@@ -37,8 +38,7 @@ def exchange_token(asked: TokenRequest) -> dict[str, Any]:
         scopes=_scopes(asked, subject), resources=targets, bound_to=asked.bound_to, until=subject.expires_at,
         actors=(asked.client.client_id, *subject.actors),
     )  # fmt: skip
-    if grant.account_id is not None:
-        get_entitled(grant)
+    get_entitled(grant)
     audit.record(
         "token-exchanged", account_id=grant.account_id, client_id=asked.client.client_id, of=subject.grant.client_id
     )
@@ -50,10 +50,26 @@ def _get_subject(asked: TokenRequest) -> AccessToken:
     if asked.get("subject_token_type") != ACCESS_TOKEN:
         raise InvalidRequest("subject_token_type must be that of an access token.")
     subject = find_access_token(asked.get("subject_token"))
-    is_pair = subject is not None and subject.grant.client_id in asked.client.exchanges_tokens_of
-    if subject is None or not is_pair or len(subject.actors) >= _MOST_ACTORS:
+    if subject is None or not _may_exchange(asked, subject):
         raise InvalidRequest("The subject_token is not acceptable.")
     return subject
+
+
+def _may_exchange(asked: TokenRequest, subject: AccessToken) -> bool:
+    """Only a person's token, of a registered pair, that was sent to this service, whose client may still act (AC-138).
+
+    A machine's token is its own: exchanged, it would speak in the name of whoever exchanges it. One that is for
+    UserInfo or another API was never meant for this service: it leaked (P-12).
+    """
+    owner = find_client(subject.grant.client_id)
+    return (
+        subject.grant.account_id is not None
+        and subject.grant.client_id in asked.client.exchanges_tokens_of
+        and not set(asked.client.serves_resources).isdisjoint(subject.audience)
+        and owner is not None
+        and not owner.is_suspended
+        and len(subject.actors) < _MOST_ACTORS
+    )
 
 
 def _scopes(asked: TokenRequest, subject: AccessToken) -> tuple[str, ...]:

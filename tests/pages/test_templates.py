@@ -5,7 +5,7 @@ from html.parser import HTMLParser
 
 import pytest
 
-from tests.pages.conftest import Render
+from tests.pages.conftest import IDP, Render
 from tests.pages.samples import CASES, SAMPLES, SERVICE, TEMPLATES
 
 LOCALES = ("fr", "en")
@@ -135,6 +135,14 @@ def test_an_error_page_renders_when_nothing_else_is_known(render: Render, templa
 )
 def test_the_frozen_ids_are_there(render: Render, template: str, case: str, ids: set[str]) -> None:
     assert ids <= set(Page(render(template, case)).ids)
+
+
+def test_the_form_of_an_answer_is_sent_by_a_script_that_old_browsers_read_too(render: Render) -> None:
+    html = render("form_post.html", "")
+    script = (IDP / "static" / "send.js").read_text(encoding="utf-8")
+
+    assert re.findall(r'src="/static/([^"]+)"', html) == ["send.js"]
+    assert not re.search(r"=>|`|\b(?:const|let|async|await|class)\b|\?\.", re.sub(r"//.*", "", script))
 
 
 def test_what_others_named_is_escaped(render: Render) -> None:

@@ -119,3 +119,73 @@ def test_an_unknown_key_in_toml_stops_the_start(tmp_path: Path) -> None:
 )
 def test_a_list_of_services_that_forgets_living_sessions_stops_the_start(name: str, value: str, said: str) -> None:
     assert said in faults_of(**{name: value})
+
+
+FIXED = {"IDP_CONFORMANCE__ACCOUNT": "2991399999002", "IDP_CONFORMANCE__FIXED_CODE": "314159"}
+
+
+@pytest.mark.parametrize(
+    "issuer",
+    ["https://localhost:9443", "http://127.0.0.1:8000", "https://[::1]:9443", "https://op.test", "https://a.b.example"],
+)
+def test_a_fixed_code_is_for_test_hosts(issuer: str) -> None:
+    assert load(IDP_ISSUER=issuer, **FIXED).conformance.fixed_code == "314159"
+
+
+@pytest.mark.parametrize(
+    "issuer",
+    [
+        "https://connect.example.fr",
+        "https://op.test.caf.fr",
+        "https://localhost.caf.fr",
+        "https://optest",
+        "https://test",
+        "https://127.0.0.1.nip.io",
+        "https://example.com",
+        "https://10.0.0.1",
+        "https://op.test.",
+    ],
+)
+def test_a_fixed_code_on_any_other_host_stops_the_start(issuer: str) -> None:
+    assert "fixed_code is for test hosts" in faults_of(IDP_ISSUER=issuer, **FIXED)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"IDP_ALLOWED_HOSTS": "op.test, connect.example.fr"},
+        {"IDP_ALLOWED_HOSTS": "connect.example.fr:8443"},
+        {"IDP_MTLS__ISSUER": "https://mtls.example.fr"},
+    ],
+)
+def test_a_test_issuer_that_also_answers_for_a_real_host_has_no_fixed_code(changes: dict[str, str]) -> None:
+    assert "fixed_code is for test hosts" in faults_of(IDP_ISSUER="https://op.test", **FIXED, **changes)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"IDP_CONFORMANCE__ACCOUNT": "2991399999002"},
+        {"IDP_CONFORMANCE__FIXED_CODE": "314159"},
+        {**FIXED, "IDP_CONFORMANCE__FIXED_CODE": "31415"},
+        {**FIXED, "IDP_CONFORMANCE__FIXED_CODE": "\u0663\u0661\u0664\u0661\u0665\u0669"},
+        {**FIXED, "IDP_CONFORMANCE__ACCOUNT": "2 99 13 99 999 002"},
+    ],
+)
+def test_half_or_odd_conformance_settings_stop_the_start(changes: dict[str, str]) -> None:
+    assert "conformance" in faults_of(IDP_ISSUER="https://op.test", **changes)
+
+
+def test_the_conformance_profile_loads_and_stops_elsewhere() -> None:
+    profile = Path(__file__).parents[2] / "config" / "conformance.toml"
+
+    assert load_settings(SECRETS, profile).conformance.account
+    with pytest.raises(SettingsFault, match="fixed_code is for test hosts"):
+        load_settings({**SECRETS, "IDP_ISSUER": "https://connect.example.fr"}, profile)
+
+
+def test_neither_code_nor_nir_of_the_test_account_is_in_a_representation() -> None:
+    shown = repr(load(IDP_ISSUER="https://op.test", **FIXED))
+
+    assert "314159" not in shown
+    assert "2991399999002" not in shown

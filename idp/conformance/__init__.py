@@ -1,0 +1,1 @@
+"""What the official OpenID conformance suite needs of us: an account, clients, and its own configuration files."""

@@ -2,6 +2,7 @@
 #   make demo         provider, relying party and mailbox on this machine
 #   make test         all tests, on SQLite and on PostgreSQL with Redis
 #   make check        style and types, as CI checks them
+#   make fuzz         forge tokens for ten minutes (FUZZ_SECONDS=600) and see none believed
 #   make bench-quick  requests per second of the usual requests
 #   make reference    write docs/reference from the code
 
@@ -10,12 +11,13 @@ BIN := .venv/bin
 PACKAGES := .venv/.installed
 NODE := tests/e2e/node
 NODE_PACKAGES := $(NODE)/node_modules/.installed
+FUZZ_SECONDS ?= 600
 # For example: make test PYTEST_ARGS=-x
 PYTEST_ARGS ?=
 PYTEST := $(BIN)/pytest -n auto $(PYTEST_ARGS)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check bench-quick reference test-programs clean
+.PHONY: help demo test check fuzz bench-quick reference test-programs clean
 
 help:
 	@sed -n 's/^#   //p' Makefile
@@ -36,6 +38,10 @@ check: $(PACKAGES)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+# The same places are tried for a moment within `make test`.
+fuzz: $(PACKAGES)
+	FUZZ_SECONDS=$(FUZZ_SECONDS) $(BIN)/pytest tests/fuzz --timeout=0 $(PYTEST_ARGS)
 
 bench-quick: $(PACKAGES)
 	$(BIN)/python -m bench.quick

@@ -10,7 +10,7 @@ from flask import Flask
 
 from idp.oidc import registration
 from tests.authorize.conftest import CALLBACK, Parties, Visitor, add_client, error_of, told_to
-from tests.oidc.keys import ec_key, jwks, verified
+from tests.oidc.proofs import ec_key, jwks, verified
 
 TYPES = ("id_token", "id_token token", "code id_token", "code token", "code id_token token")
 FLOWS = {"response_types": ["code", *TYPES], "grant_types": ["authorization_code", "implicit"]}

@@ -8,7 +8,7 @@ from flask import Flask
 
 from tests.authorize.conftest import CALLBACK, VERIFIER, Parties, Visitor, add_client, error_of, told_to
 from tests.conftest import ISSUER, Browser, Clock
-from tests.oidc.keys import claims_in, header_of, verified
+from tests.oidc.proofs import claims_in, header_of, verified
 
 
 def response_in(answer: Any, mode: str) -> str:

@@ -9,7 +9,7 @@ from flask import Flask
 
 from tests.authorize.conftest import VERIFIER, Parties, Visitor, add_client, assert_page, error_of, told_to
 from tests.conftest import Clock
-from tests.oidc.keys import ec_key, jwks, new_key, proof_for
+from tests.oidc.proofs import ec_key, jwks, new_key, proof_for
 
 PREFIX = "urn:ietf:params:oauth:request_uri:"
 
@@ -187,7 +187,7 @@ def test_the_code_belongs_to_the_key_that_was_proved_when_pushing(signed_in: Vis
 def test_a_nonce_of_64_characters_works_p_75(signed_in: Visitor, parties: Parties, push: Callable[..., str]) -> None:
     import json
 
-    from tests.oidc.keys import decode
+    from tests.oidc.proofs import decode
 
     code = told_to(signed_in.ask_by(push(nonce="n" * 64, state="s" * 512)))["code"]
     form = {"grant_type": "authorization_code", "redirect_uri": "https://rp.test/callback", "code": code}

@@ -12,7 +12,7 @@ from joserfc.jwk import OctKey
 from tests.authorize.conftest import CALLBACK, Visitor, add_client, assert_page, error_of, request_fields, told_to
 from tests.conformance.keys import ec_key, jwks, rsa_key, unsigned, with_bad_signature
 from tests.conftest import ISSUER, Clock
-from tests.oidc.keys import assertion, dpop_proof, edwards_key, forge, moment, request_object, sign
+from tests.oidc.proofs import assertion, dpop_proof, edwards_key, forge, moment, request_object, sign
 from tests.strangers import Stranger
 
 KEY, RSA, ED = ec_key("signer"), rsa_key("signer-rsa"), edwards_key("signer-ed")
@@ -75,7 +75,9 @@ def test_a_bad_redirect_uri_inside_is_shown_and_not_followed_p_02(signed_in: Vis
 
 
 @pytest.mark.parametrize(
-    ("key", "alg"), [(KEY, "ES256"), (RSA, "RS256"), (RSA, "PS256"), (ED, "EdDSA"), (ED, "Ed25519")], ids=str
+    ("key", "alg"),
+    [(KEY, "ES256"), (RSA, "RS256"), (RSA, "PS256"), (ED, "EdDSA"), (ED, "Ed25519")],
+    ids=lambda value: value if isinstance(value, str) else "",
 )
 def test_every_listed_algorithm_works_ac_158(signed_in: Visitor, key: Any, alg: str) -> None:
     listed = signed_in.browser.get("/.well-known/openid-configuration").json

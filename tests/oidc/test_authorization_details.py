@@ -7,7 +7,7 @@ import pytest
 
 from tests.conftest import Clock
 from tests.oidc.conftest import CALLBACK, Client, Maker
-from tests.oidc.keys import claims_in
+from tests.oidc.proofs import claims_in
 
 PAYMENT = {"type": "payment", "amount": "12.00", "to": {"iban": "FR76"}, "actions": ["pay"]}
 OTHER = {"type": "payment", "amount": "7.00"}

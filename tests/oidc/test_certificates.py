@@ -18,7 +18,7 @@ from idp.oidc import registration
 from tests.conformance.keys import Authority, Certificate, ec_key, jwks, new_key, own_certificate
 from tests.conftest import Browser, Clock
 from tests.oidc.conftest import Client, Maker
-from tests.oidc.keys import certificate_thumbprint, in_rfc_9440, issued, proof_for
+from tests.oidc.proofs import certificate_thumbprint, in_rfc_9440, issued, proof_for
 
 HEADER = "X-Client-Certificate"
 ROBOT = x509.Name(

@@ -10,7 +10,7 @@ from idp.oidc import registration
 from idp.oidc.clients import suspend_client
 from tests.conftest import Clock
 from tests.oidc.conftest import Client, Maker
-from tests.oidc.keys import verified
+from tests.oidc.proofs import verified
 
 API = "https://api.test/"
 GRANT = "client_credentials"

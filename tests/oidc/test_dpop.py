@@ -12,7 +12,7 @@ from tests.conformance.keys import dpop_proof, new_key, public_jwk, rsa_key, sha
 from tests.conformance.keys import with_bad_signature as damaged
 from tests.conftest import ISSUER, Browser, Clock
 from tests.oidc.conftest import Client, Maker
-from tests.oidc.keys import edwards_key, encode, forge, moment, proof_for, thumbprint
+from tests.oidc.proofs import edwards_key, encode, forge, moment, proof_for, thumbprint
 
 TOKEN = f"{ISSUER}/token"
 
@@ -107,7 +107,7 @@ def test_its_moment_is_now(robot: Client, seconds: int, accepted: bool) -> None:
         {"jwk": {**public_jwk(KEY), "x": "AA"}}, {"crit": ["x"], "x": 1}, {"b64": False, "crit": ["b64"]},
         {"zip": "DEF"}, {"pad": "p" * 9_000},
     ],
-    ids=lambda value: str(value)[:60],
+    ids=lambda value: " ".join(value),
 )  # fmt: skip
 def test_a_header_that_is_wrong_is_refused_ac_148_ac_150_ac_151(robot: Client, header: dict[str, Any]) -> None:
     claims = {"jti": "two", "iat": moment(), **GOOD}

@@ -6,7 +6,7 @@ import pytest
 
 from tests.conftest import ISSUER, Clock
 from tests.oidc.conftest import Client, Maker
-from tests.oidc.keys import claims_in, header_of, verified
+from tests.oidc.proofs import claims_in, header_of, verified
 
 TYPE = "application/token-introspection+jwt"
 

@@ -9,7 +9,7 @@ from idp.oidc.keys import key_ring
 from tests.conformance.keys import ec_key, new_key, sign, unsigned, with_bad_signature
 from tests.conftest import ISSUER, Clock
 from tests.oidc.conftest import Client, Maker
-from tests.oidc.keys import claims_in, forge, header_of, proof_for, thumbprint, verified
+from tests.oidc.proofs import claims_in, forge, header_of, proof_for, thumbprint, verified
 
 API = "https://api.test/"
 

@@ -11,7 +11,7 @@ from idp.db import db
 from tests.conformance.keys import ec_key, new_key
 from tests.conftest import ISSUER, Browser, Clock
 from tests.oidc.conftest import CALLBACK, Client, Maker
-from tests.oidc.keys import proof_for, request_object, thumbprint
+from tests.oidc.proofs import proof_for, request_object, thumbprint
 
 CHALLENGE = "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM"
 PREFIX = "urn:ietf:params:oauth:request_uri:"

@@ -6,7 +6,7 @@ import pytest
 
 from tests.conftest import Clock
 from tests.oidc.conftest import Client, Maker
-from tests.oidc.keys import ec_key, new_key, proof_for, thumbprint
+from tests.oidc.proofs import ec_key, new_key, proof_for, thumbprint
 
 
 def error_of(answer: Any) -> tuple[int, str]:

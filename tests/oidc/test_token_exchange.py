@@ -10,7 +10,7 @@ from idp.db import db
 from idp.oidc.clients import suspend_client
 from tests.conftest import Clock
 from tests.oidc.conftest import Client, Maker
-from tests.oidc.keys import new_key, proof_for, thumbprint, verified
+from tests.oidc.proofs import new_key, proof_for, thumbprint, verified
 
 GRANT = "urn:ietf:params:oauth:grant-type:token-exchange"
 ACCESS_TOKEN = "urn:ietf:params:oauth:token-type:access_token"

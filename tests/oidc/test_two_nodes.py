@@ -11,7 +11,7 @@ from idp.db import db
 from idp.settings import Settings
 from tests.conftest import ISSUER, Browser
 from tests.oidc.conftest import CALLBACK, Client, Maker
-from tests.oidc.keys import ec_key, new_key, proof_for, verified
+from tests.oidc.proofs import ec_key, new_key, proof_for, verified
 
 
 @pytest.fixture

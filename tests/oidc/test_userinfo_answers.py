@@ -9,7 +9,7 @@ from joserfc.jwk import ECKey, RSAKey
 from idp.oidc import registration
 from tests.conftest import ISSUER, Clock
 from tests.oidc.conftest import Client, Maker
-from tests.oidc.keys import header_of, opened, public_jwk, verified
+from tests.oidc.proofs import header_of, opened, public_jwk, verified
 
 RSA, EC = RSAKey.generate_key(2048), ECKey.generate_key("P-256")
 SIGNING = ECKey.generate_key("P-256")

@@ -3,6 +3,7 @@
 Nothing in a token chooses its key but `kid`; `jku`, `x5u`, `x5c` and a `jwk` are refused or ignored (RFC 8725 §3.10).
 """
 
+import base64
 import warnings
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
@@ -123,7 +124,9 @@ def take_apart(token: str) -> Signed:
         raise BadSignature("not a compact JWS")
     try:
         parsed = jws.extract_compact(token.encode(), None, _READING)
-        header = parsed.headers()
+        # Read again: joserfc takes a name twice, and other encodings than UTF-8 (RFC 7515 §4).
+        head = base64.urlsafe_b64decode(token.partition(".")[0] + "==").decode()
+        header = parse_json(head, longest=_LONGEST, deepest=_DEEPEST)
         claims = parse_json(parsed.payload.decode(), longest=_LONGEST, deepest=_DEEPEST)
     except (JoseError, ValueError, TypeError, RecursionError, AttributeError) as fault:
         raise BadSignature(type(fault).__name__) from fault

@@ -1,4 +1,4 @@
-"""Debian's Apache with mod_auth_openidc on a free loopback port, configured by what `/docs` tells its readers to write."""
+"""Debian's Apache with mod_auth_openidc on a free loopback port, configured as `/docs` tells its readers to."""
 
 import os
 import subprocess

@@ -1,10 +1,7 @@
 """Debian's mod_auth_openidc signs a person in and out: `make test-apache` (the example of /docs, as it stands)."""
 
 import json
-import os
 import secrets
-import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -101,11 +98,11 @@ def test_signs_in_refreshes_and_signs_out(
 
 
 @pytest.fixture
-def key(tmp_path: Path) -> Iterator[RSAKey]:
+def key(tmp_path: Path) -> RSAKey:
     key = RSAKey.generate_key(2048, {"kid": "apache-1", "use": "sig", "alg": "RS256"})
     (tmp_path / "private.pem").write_bytes(key.as_pem(private=True))
     (tmp_path / "public.pem").write_bytes(key.as_pem(private=False))
-    yield key
+    return key
 
 
 def test_proves_itself_with_a_key_and_signs_its_requests(

@@ -71,6 +71,7 @@ KINDS = {
             "scope": "",
         }
     ),
+    "device": Kind({"kind": "device", "scope": "openid profile offline_access"}),
     **{f"fapi-{alg}": Kind(_FAPI, {"sig": alg}) for alg in ("ES256", "PS256", "Ed25519")},
 }
 

@@ -56,22 +56,19 @@ class Person:
         self.filled_in: list[str] = []
         self.session = requests.Session()
         self.session.trust_env = False
-        self._before = 0
+        self._before, self._shown = 0, ""
 
     def visit(self, address: str) -> Arrival:
         """Open an address, do what the pages ask for, and return what leaves the provider again."""
         return self._walk(self._open("GET", address))
 
-    def read(self, address: str) -> str:
-        """Open an address and return the text of the page at which the redirects end."""
-        answer = self._open("GET", address)
-        assert isinstance(answer, requests.Response), f"left for {answer.url}"
-        return answer.text
-
-    def submit(self, page: requests.Response, action: str, **typed: str) -> "requests.Response | Arrival":
-        """Fill in the form whose action ends so."""
-        form = next(one for one in forms_of(page.text) if one.action.rsplit("/", 1)[-1] == action)
-        return self._send(page, form, typed)
+    def connect(self, device: dict[str, str]) -> None:
+        """Type the code that a device shows, and let the device in (RFC 8628 §3.3)."""
+        self.filled_in, self._shown = [], device["user_code"]
+        answer = self._open("GET", device["verification_uri"])
+        while "confirm" not in self.filled_in:
+            assert isinstance(answer, requests.Response), f"left for {answer}"
+            answer = self._fill_in(answer)
 
     def _walk(self, answer: "requests.Response | Arrival") -> Arrival:
         self.filled_in = []
@@ -82,7 +79,7 @@ class Person:
         raise AssertionError(f"no end of pages: {self.filled_in}")
 
     def _fill_in(self, page: requests.Response) -> "requests.Response | Arrival":
-        forms = {form.action.rsplit("/", 1)[-1]: form for form in forms_of(page.text)}
+        forms = {_step_of(form): form for form in forms_of(page.text)}
         for step, type_in in _STEPS.items():
             if step in forms and (step != "send" or "code" not in forms):
                 self.filled_in.append(step)
@@ -122,6 +119,12 @@ class Person:
     def _agree(self) -> dict[str, str]:
         return {"decision": "allow"}
 
+    def _type_user_code(self) -> dict[str, str]:
+        return {"user_code": self._shown}
+
+    def _let_in(self) -> dict[str, str]:
+        return {"origin": "seen", "decision": "allow"}
+
 
 # What the person does on a page with a form whose address ends so.
 _STEPS: dict[str, Callable[[Person], dict[str, str]]] = {
@@ -129,7 +132,14 @@ _STEPS: dict[str, Callable[[Person], dict[str, str]]] = {
     "code": Person._read_code,
     "send": Person._choose,
     "consent": Person._agree,
+    "device": Person._type_user_code,
+    "confirm": Person._let_in,
 }
+
+
+def _step_of(form: Form) -> str:
+    # The one address that names what is decided before the interaction, not after it.
+    return "confirm" if form.action.startswith("/device/confirm/") else form.action.rsplit("/", 1)[-1]
 
 
 def forms_of(html: str) -> list[Form]:

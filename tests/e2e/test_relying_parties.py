@@ -30,6 +30,7 @@ SCENARIOS = [
     ("oauth4webapi", "signed", "signing"),
     ("oauth4webapi", "fapi", "fapi-ES256"),
     ("oauth4webapi", "machine", "machine"),
+    ("oauth4webapi", "device", "device"),
 ]
 
 
@@ -70,7 +71,11 @@ def run(library: str, scenario: str, client: RelyingParty, person: Person) -> An
             line = process.stdout.readline()
             assert line, process.communicate()[1]
             said = json.loads(line)
-            answer = asdict(person.visit(said["open"])) if "open" in said else {}
+            answer = {}
+            if "open" in said:
+                answer = asdict(person.visit(said["open"]))
+            elif "shown" in said:
+                person.connect(said["shown"])
         return said["found"]
     finally:
         process.kill()

@@ -22,6 +22,12 @@ export async function visit(address) {
   return form ? new Request(url, { method: "POST", body: new URLSearchParams(form) }) : new URL(url);
 }
 
+// Show what a device shows; returns when the person has let it in.
+export async function show(shown) {
+  say({ shown });
+  await hear();
+}
+
 // Returns the OAuth error of what must not work.
 export async function refusal(attempt) {
   try {

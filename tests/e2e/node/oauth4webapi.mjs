@@ -1,5 +1,5 @@
 // Relying parties by npm oauth4webapi, the library beneath openid-client: every request and every check by hand.
-import { read, refusal, visit } from "./conversation.mjs";
+import { read, refusal, show, visit } from "./conversation.mjs";
 import assert from "node:assert/strict";
 import * as oauth from "oauth4webapi";
 
@@ -194,5 +194,30 @@ export const SCENARIOS = {
     assert.equal(claims.scope, "reports:read");
     await assert.rejects(oauth.validateJwtAccessToken(as, came, "https://other.example", rules));
     return { active: (await rp.introspect(tokens.access_token)).active };
+  },
+
+  // A device that proves itself with a key of its own (RFC 8628 with RFC 9449).
+  async device(asked) {
+    const rp = await RelyingParty.connect(asked, { proves: "ES256" });
+    const { as, client, auth } = rp;
+    const shown = await rp.call(
+      (options) => oauth.deviceAuthorizationRequest(as, client, auth, { scope: "openid offline_access" }, options),
+      (response) => oauth.processDeviceAuthorizationResponse(as, client, response),
+    );
+    const poll = () =>
+      rp.call(
+        (options) => oauth.deviceCodeGrantRequest(as, client, auth, shown.device_code, options),
+        (response) => oauth.processDeviceCodeResponse(as, client, response),
+      );
+    assert.equal(await refusal(poll), "authorization_pending");
+    await show(shown);
+    await new Promise((resolve) => setTimeout(resolve, shown.interval * 1000));
+    const tokens = await poll();
+    assert.equal(tokens.token_type, "dpop");
+    const claims = oauth.getValidatedIdTokenClaims(tokens);
+    const refreshed = await rp.refresh(tokens.refresh_token);
+    assert.equal(oauth.getValidatedIdTokenClaims(refreshed).sub, claims.sub);
+    assert.equal(await refusal(poll), "invalid_grant");
+    return { claims };
   },
 };

@@ -29,8 +29,10 @@ PAGES = (
     "/docs/errors",
     "/docs/resource-servers",
     "/docs/sign-out",
+    "/docs/bank-grade",
     "/docs/explain",
 )
+NEEDS_NODE = "needs node and its packages: make test installs both"
 CODE = "pre[aria-label='{}'] code"
 
 
@@ -110,12 +112,28 @@ def site(example: Example, folder: Path, program: str, *, port: int, secret: str
         process.communicate(timeout=15)
 
 
+def sign_in_at(example: Example, visitor: Visitor, folder: Path, *, port: int, secret: str) -> str:
+    """Run the example that the visitor reads, sign in there, and return what it shows then."""
+    page = visitor.page
+    program = page.locator(CODE.format(example.listing)).inner_text()
+    with site(example, folder, program, port=port, secret=secret) as address:
+        page.goto(f"{address}/login")
+        visitor.identify()
+        visitor.type_code(code_in(visitor.choose_and_send("email")))
+        page.wait_for_url(f"{address}/")
+        return page.locator("body").inner_text()
+
+
+def has_node() -> bool:
+    return shutil.which("node") is not None and (NODE / "node_modules" / "express").exists()
+
+
 @pytest.mark.parametrize("name", EXAMPLES)
 def test_an_example_signs_a_person_in_as_it_stands(
     visitor: Visitor, demonstration: Demonstration, tmp_path: Path, name: str
 ) -> None:
-    if name == "node" and (shutil.which("node") is None or not (NODE / "node_modules" / "express").exists()):
-        pytest.skip("needs node and its packages: make test installs both")
+    if name == "node" and not has_node():
+        pytest.skip(NEEDS_NODE)
     (port,) = free_ports(1)
     client = demonstration.command(
         "clients", "add", "--name", "Example of the docs", "--scope", "openid profile email",
@@ -123,14 +141,34 @@ def test_an_example_signs_a_person_in_as_it_stands(
     )  # fmt: skip
     example, page = EXAMPLES[name], visitor.page
     page.goto(f"{demonstration.addresses.provider}/docs/{example.page}?client_id={client['client_id']}")
-    program = page.locator(CODE.format(example.listing)).inner_text()
 
-    with site(example, tmp_path, program, port=port, secret=client["client_secret"]) as address:
-        page.goto(f"{address}/login")
-        visitor.identify()
-        visitor.type_code(code_in(visitor.choose_and_send("email")))
-        page.wait_for_url(f"{address}/")
-        said = page.locator("body").inner_text()
+    said = sign_in_at(example, visitor, tmp_path, port=port, secret=client["client_secret"])
+
+    assert "Sign in" not in said
+    assert len(said) > 20
+
+
+def test_the_bank_grade_example_makes_its_keys_and_signs_a_person_in(
+    visitor: Visitor, demonstration: Demonstration, tmp_path: Path
+) -> None:
+    if not has_node():
+        pytest.skip(NEEDS_NODE)
+    (port,) = free_ports(1)
+    page = visitor.page
+    guide = f"{demonstration.addresses.provider}/docs/bank-grade"
+    page.goto(guide)
+    for title in ("keys.mjs", "client.json"):
+        (tmp_path / title).write_text(page.locator(CODE.format(title)).inner_text())
+    subprocess.run(["node", "keys.mjs"], cwd=tmp_path, check=True)
+    client = demonstration.command(
+        "clients", "add", "--name", "Bank of the docs", "--scope", "openid profile email",
+        "--redirect-uri", f"http://localhost:{port}/callback", "--auth-method", "private_key_jwt",
+        "--jwks", str(tmp_path / "keys.json"), "--metadata", str(tmp_path / "client.json"),
+    )  # fmt: skip
+    page.goto(f"{guide}?client_id={client['client_id']}")
+    example = Example("bank-grade", "bank.mjs", lambda path, port: ["node", str(path)])
+
+    said = sign_in_at(example, visitor, tmp_path, port=port, secret="")
 
     assert "Sign in" not in said
     assert len(said) > 20

@@ -14,16 +14,11 @@ from tests.e2e.visitor import Visitor
 
 pytestmark = pytest.mark.skipif(not is_there(), reason="needs Apache and its module: make test-apache installs both")
 
-EXAMPLE = "pre[aria-label='sites-available/my-service.conf'] code"
-# What the tests want beside the example: a place to go to after signing out, and to look at the tokens.
+SITE, LEFT, KEYS = "sites-available/my-service.conf", "In the same file", "In the place of the secret"
+# What the tests want beside the examples: refresh tokens, and to look at the tokens.
 MORE = """
-OIDCDefaultLoggedOutURL http://localhost:{port}/left/
 OIDCScope "openid profile email offline_access"
 OIDCInfoHook access_token refresh_token
-<Location "/left">
-    AuthType none
-    Require all granted
-</Location>
 """
 
 
@@ -45,10 +40,11 @@ def add_client(demonstration: Demonstration, port: int, folder: Path, **more: An
     return added
 
 
-def example(visitor: Visitor, client_id: str) -> str:
-    """Return the example of /docs, filled in for a client."""
-    visitor.page.goto(f"{visitor.demonstration.addresses.provider}/docs/clients/mod-auth-openidc?client_id={client_id}")
-    return visitor.page.locator(EXAMPLE).inner_text()
+def examples(visitor: Visitor, client_id: str, *titles: str) -> list[str]:
+    """Return examples of /docs, filled in for a client."""
+    guide = f"{visitor.demonstration.addresses.provider}/docs/clients/mod-auth-openidc"
+    visitor.page.goto(f"{guide}?client_id={client_id}")
+    return [visitor.page.locator(f"pre[aria-label='{title}'] code").inner_text() for title in titles]
 
 
 def sign_in(visitor: Visitor, site: str) -> None:
@@ -72,7 +68,7 @@ def test_signs_in_refreshes_and_signs_out(
     visitor: Visitor, demonstration: Demonstration, port: int, tmp_path: Path
 ) -> None:
     client = add_client(demonstration, port, tmp_path)
-    configuration = example(visitor, client["client_id"]) + MORE.format(port=port)
+    configuration = "\n".join([*examples(visitor, client["client_id"], SITE, LEFT), MORE])
     known = {"OIDC_CLIENT_SECRET": client["client_secret"], "OIDC_CRYPTO_PASSPHRASE": secrets.token_urlsafe()}
 
     with apache(configuration, port=port, secrets=known) as site:
@@ -99,7 +95,7 @@ def test_signs_in_refreshes_and_signs_out(
 
 @pytest.fixture
 def key(tmp_path: Path) -> RSAKey:
-    key = RSAKey.generate_key(2048, {"kid": "apache-1", "use": "sig", "alg": "RS256"})
+    key = RSAKey.generate_key(2048, {"kid": "my-key", "use": "sig", "alg": "RS256"})
     (tmp_path / "private.pem").write_bytes(key.as_pem(private=True))
     (tmp_path / "public.pem").write_bytes(key.as_pem(private=False))
     return key
@@ -123,16 +119,12 @@ def test_proves_itself_with_a_key_and_signs_its_requests(
         "code_challenge_method",
     )
     signing = {"copy_from_request": copied, "crypto": {"sign_alg": "RS256"}, "request_object_type": "request"}
-    written = example(visitor, client["client_id"]).splitlines()
-    kept = [line for line in written if not line.startswith(("OIDCClientSecret", "OIDCProviderTokenEndpointAuth"))]
+    site, keys = examples(visitor, client["client_id"], SITE, KEYS)
+    by_secret = ("OIDCClientSecret", "OIDCProviderTokenEndpointAuth")
     configuration = "\n".join(
         [
-            *kept,
-            MORE.format(port=port),
-            f"OIDCPrivateKeyFiles apache-1#{tmp_path}/private.pem",
-            f"OIDCPublicKeyFiles apache-1#{tmp_path}/public.pem",
-            # After the keys: the module refuses it before them.
-            "OIDCProviderTokenEndpointAuth private_key_jwt",
+            *(line for line in site.splitlines() if not line.startswith(by_secret)),
+            keys.replace("/etc/apache2", str(tmp_path)),
             "OIDCRequestObject " + json.dumps(json.dumps(signing)),
         ]
     )

@@ -9,7 +9,7 @@ import pytest
 from joserfc.jwk import RSAKey
 
 from tests.e2e.apache.server import apache, is_there
-from tests.e2e.demonstration import Demonstration, code_in, free_ports
+from tests.e2e.demonstration import Demonstration, code_in, free_ports, wait_until
 from tests.e2e.visitor import Visitor
 
 pytestmark = pytest.mark.skipif(not is_there(), reason="needs Apache and its module: make test-apache installs both")
@@ -91,6 +91,31 @@ def test_signs_in_refreshes_and_signs_out(
         visitor.page.locator("#nir").wait_for()
         sign_in(visitor, site)
         assert text(visitor, "user") == first
+
+
+def test_hears_of_a_sign_out_elsewhere(
+    visitor: Visitor, demonstration: Demonstration, port: int, tmp_path: Path
+) -> None:
+    heard_at = f"http://localhost:{port}/callback?logout=backchannel"
+    client = add_client(demonstration, port, tmp_path, backchannel_logout_uri=heard_at)
+    configuration = "\n".join([*examples(visitor, client["client_id"], SITE, LEFT), MORE])
+    known = {"OIDC_CLIENT_SECRET": client["client_secret"], "OIDC_CRYPTO_PASSPHRASE": secrets.token_urlsafe()}
+
+    with apache(configuration, port=port, secrets=known) as site:
+        sign_in(visitor, site)
+        visitor.page.goto(f"{demonstration.addresses.provider}/logout")
+        visitor.press("logout-confirm")
+        wait_until(lambda: is_told(demonstration, client["client_id"]), 20, "no sign-out was told")
+
+        visitor.page.goto(site + "/")
+        visitor.page.locator("#nir").wait_for()
+
+
+def is_told(demonstration: Demonstration, client_id: str) -> bool:
+    """Tell whether the client has answered that it knows (Back-Channel Logout §2.8)."""
+    listed = demonstration.command("clients", "logouts", client_id)
+    assert all(one["state"] in {"queued", "sending", "told"} for one in listed), listed
+    return [one["state"] for one in listed] == ["told"]
 
 
 @pytest.fixture

@@ -1,6 +1,7 @@
 # What people and CI run. Every target makes what it needs; a second run finds it done.
 #   make demo         provider, relying party and mailbox on this machine
 #   make test         all tests, on SQLite and on PostgreSQL with Redis
+#   make test-apache  Debian's mod_auth_openidc signs a person in and out
 #   make check        style and types, as CI checks them
 #   make fuzz         forge tokens for ten minutes (FUZZ_SECONDS=600) and see none believed
 #   make bench-quick  requests per second of the usual requests
@@ -17,7 +18,7 @@ PYTEST_ARGS ?=
 PYTEST := $(BIN)/pytest -n auto $(PYTEST_ARGS)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check fuzz bench-quick reference test-programs clean
+.PHONY: help demo test test-apache check fuzz bench-quick reference test-programs clean
 
 help:
 	@sed -n 's/^#   //p' Makefile
@@ -31,8 +32,13 @@ test: $(PACKAGES) $(NODE_PACKAGES) | test-programs
 	$(BIN)/python tests/servers.py $(PYTEST) -m "not e2e" --backend=embedded
 	$(BIN)/python tests/servers.py $(PYTEST) -m "not e2e" --backend=servers
 	$(PYTEST) -m e2e --ignore=tests/e2e
-	$(PYTEST) tests/e2e --backend=embedded
-	$(BIN)/python tests/servers.py $(PYTEST) tests/e2e --backend=servers
+	$(PYTEST) tests/e2e --ignore=tests/e2e/apache --backend=embedded
+	$(BIN)/python tests/servers.py $(PYTEST) tests/e2e --ignore=tests/e2e/apache --backend=servers
+
+# The module brings Apache's program without its service: nothing listens on this machine because of it.
+test-apache: $(PACKAGES)
+	@.ci/install-programs chromium libapache2-mod-auth-openidc
+	$(BIN)/pytest tests/e2e/apache $(PYTEST_ARGS)
 
 check: $(PACKAGES)
 	$(BIN)/ruff check .

@@ -68,6 +68,12 @@ def sign_out() -> Response:
     )
 
 
+@blueprint.get("/bank-grade")
+def bank_grade() -> Response:
+    """Lead from a plain request to FAPI 2.0: keys, PAR, JAR, JARM, DPoP."""
+    return _show("bank_grade.html")
+
+
 @blueprint.route("/explain", methods=["GET", "POST"])
 def explain_request() -> Response:
     """Say of a pasted request which checks it passes; nothing of it is carried out."""

@@ -19,7 +19,7 @@ from tests.conftest import ISSUER, Browser, Clock
 from tests.developers.conftest import CALLBACK
 from tests.pages.test_templates import Page
 
-GUIDES = ["/docs/first-sign-in", *(f"/docs/clients/{name}" for name in CLIENTS)]
+GUIDES = ["/docs/first-sign-in", "/docs/bank-grade", *(f"/docs/clients/{name}" for name in CLIENTS)]
 PAGES = ["/docs/", *GUIDES, "/docs/errors", "/docs/resource-servers", "/docs/sign-out", "/docs/explain"]
 
 
@@ -161,12 +161,20 @@ def test_the_logout_example_believes_our_logout_token_once_and_no_id_token(
             program["read_logout_token"](sign({**claims, **changes}, ours, typ=typ), keys)
 
 
-def test_the_node_example_is_javascript(http: Browser, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("path", "title"),
+    [
+        ("/docs/clients/openid-client", "site.mjs"),
+        ("/docs/bank-grade", "keys.mjs"),
+        ("/docs/bank-grade", "bank.mjs"),
+    ],
+)
+def test_node_examples_are_javascript(http: Browser, tmp_path: Path, path: str, title: str) -> None:
     node = shutil.which("node")
     if node is None:
         pytest.skip("no node")
-    program = tmp_path / "site.mjs"
-    program.write_text(listings(http.get("/docs/clients/openid-client").text)["site.mjs"])
+    program = tmp_path / title
+    program.write_text(listings(http.get(path).text)[title])
 
     checked = subprocess.run([node, "--check", str(program)], capture_output=True, check=False)
 

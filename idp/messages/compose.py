@@ -44,7 +44,11 @@ def compose_code(
     host: str,
     asked_at: datetime,
 ) -> Message:
-    """Return the message that carries a one-time code to ``channel``, in the language of ``locale``."""
+    """Return the message that carries a one-time code to ``channel``, in the language of ``locale``.
+
+    Its first words say what the code does: whoever is talked into reading it out must see what it is for.
+    """
+    kind = purpose.replace("-", "_")
     facts = {
         "code": code,
         "service": _one_line(service),
@@ -61,8 +65,9 @@ def compose_code(
     with force_locale(locale):
         if channel == "sms":
             # The browser offers the code only on this host (« origin-bound »): nothing may follow it (AC-48).
-            return Message("", f"{_('sms.code', **facts)}\n\n@{host} #{code}")
-        subject = "mail.code.subject" if settings.smtp.code_in_subject else "mail.code.subject_without_code"
+            text = _(f"sms.code.{kind}", **facts)
+            return Message("", f"{text}\n\n@{host} #{code}")
+        subject = f"mail.code.subject.{kind}" if settings.smtp.code_in_subject else f"mail.code.title.{kind}"
         return Message(_(subject, **facts), _render("code.txt", facts), _render("code.html", facts))
 
 

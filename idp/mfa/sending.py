@@ -8,20 +8,29 @@ from urllib.parse import urlsplit
 from idp import audit, crypto, metrics, ratelimit
 from idp.accounts.models import Account
 from idp.messages import compose, outbox
-from idp.mfa.codes import Challenge, find_challenge, renew_challenge, start_challenge
+from idp.mfa.codes import Challenge, Purpose, find_challenge, renew_challenge, start_challenge
 from idp.mfa.methods import Method
 from idp.ratelimit import Window
 from idp.settings import settings
 from idp.state import state
 
 _HOUR, _DAY = timedelta(hours=1), timedelta(days=1)
+# Whose allowance a code is taken from. Each has its own: resetting needs no password, and a new address may be
+# anybody's, so that neither may use up the codes with which people sign in (R7).
+_ALLOWANCE: dict[Purpose, str] = {
+    "sign-in": "code",
+    "step-up": "code",
+    "reset": "reset",
+    "new-email": "address",
+    "new-mobile": "address",
+}
 
 
 @dataclass(frozen=True, slots=True)
 class Occasion:
     """What a message says about why it was sent."""
 
-    purpose: str
+    purpose: Purpose
     service: str
     device: str
     reference: str
@@ -45,24 +54,34 @@ class NotYet:
 
 
 def send_code(
-    *, account: Account, method: Method, challenge_id: str | None, occasion: Occasion, now: datetime
+    *,
+    account: Account,
+    method: Method,
+    challenge_id: str | None,
+    occasion: Occasion,
+    now: datetime,
+    to: str | None = None,
 ) -> Sent | NotYet:
     """Put a code for ``account`` into the outbox, or say when one may be sent. The caller commits.
 
-    The account must have a destination for ``method``.
+    It goes where the account's codes go by ``method``, or ``to`` a new address that is to be confirmed.
     """
-    destination = method.find_destination(account)
+    destination = method.find_destination(account) if to is None else to
     if destination is None:
         raise ValueError("the account cannot use this method")
     old = find_challenge(challenge_id)
-    refusal = _spend(account.id, destination, method, old, now)
+    if old is not None and (old.account_id, old.purpose) != (account.id, occasion.purpose):
+        # Whatever the caller held, a code of another purpose is not sent again for this one.
+        old = None
+    refusal = _spend(account.id, destination, method, _ALLOWANCE[occasion.purpose], old, now)
     if refusal is not None:
         metrics.OTP_SEND.labels(method.channel, occasion.purpose, "throttled").inc()
         audit.record("code-send", outcome="throttled", account_id=account.id, channel=method.channel)
         return refusal
-    renewed = renew_challenge(old, channel=method.channel, now=now) if old else None
+    channel, purpose = method.channel, occasion.purpose
+    renewed = renew_challenge(old, channel=channel, destination=destination, now=now) if old else None
     challenge = renewed or start_challenge(
-        account_id=account.id, purpose=occasion.purpose, channel=method.channel, now=now
+        account_id=account.id, purpose=purpose, channel=channel, destination=destination, now=now
     )
     _enqueue(account, destination, challenge, occasion, now)
     metrics.OTP_SEND.labels(method.channel, occasion.purpose, "queued").inc()
@@ -72,9 +91,9 @@ def send_code(
     return Sent(challenge, "same" if challenge.n == old.n else "new")
 
 
-def sends_left(account_id: str, now: datetime) -> int:
+def sends_left(account_id: str, now: datetime, purpose: Purpose = "sign-in") -> int:
     """Return how many codes the account may still ask for in this hour and day."""
-    return ratelimit.peek("code-send", account_id, windows=_quota(), now=now).left
+    return ratelimit.peek(f"{_ALLOWANCE[purpose]}-send", account_id, windows=_quota(), now=now).left
 
 
 def next_first_send_at(account_id: str, now: datetime) -> datetime | None:
@@ -98,16 +117,16 @@ def _quota() -> tuple[Window, ...]:
 
 
 def _spend(
-    account_id: str, destination: str, method: Method, challenge: Challenge | None, now: datetime
+    account_id: str, destination: str, method: Method, allowance: str, challenge: Challenge | None, now: datetime
 ) -> NotYet | None:
     """Take one sending from the account's and the recipient's allowance, and from the SMS budget."""
     gap = _gap(challenge)
-    spent = ratelimit.spend("code-send", account_id, windows=(Window(1, gap), *_quota()), now=now)
+    spent = ratelimit.spend(f"{allowance}-send", account_id, windows=(Window(1, gap), *_quota()), now=now)
     if spent.retry_at is not None:
         return NotYet(spent.retry_at, is_quota=spent.retry_at > now + gap)
     # Many accounts may share one mailbox; nobody may bomb it through all of them (AC-42).
     recipient = crypto.blind_index(destination, column="recipient")
-    spent = ratelimit.spend("code-recipient", recipient, windows=_quota(), now=now)
+    spent = ratelimit.spend(f"{allowance}-recipient", recipient, windows=_quota(), now=now)
     if spent.retry_at is not None:
         return NotYet(spent.retry_at, is_quota=True)
     if method.channel == "sms" and state.bump("sms-budget", f"{now:%Y%m%d%H}", ttl=_HOUR) > settings.sms.hourly_budget:

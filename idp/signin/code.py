@@ -14,7 +14,7 @@ from idp.db import db
 from idp.i18n import _, current_locale
 from idp.messages import outbox
 from idp.messages.compose import label_device
-from idp.mfa.codes import Challenge, Verdict, check_code
+from idp.mfa.codes import Challenge, Purpose, Verdict, check_code
 from idp.mfa.methods import METHODS
 from idp.mfa.sending import NotYet, Occasion, Sent, next_first_send_at, next_send_at, send_code, sends_left
 from idp.mfa.typed_code import LONGEST_BYTES, CodeFault, parse_code
@@ -25,7 +25,7 @@ from idp.signin.journey import Facts, lane_of
 from idp.signin.walk import enter, onward, prove
 from idp.web import PageError, check_csrf, page
 
-PURPOSE = "signin"
+PURPOSE: Purpose = "sign-in"
 
 
 def show_send(interaction_id: str) -> Response:

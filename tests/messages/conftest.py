@@ -79,7 +79,7 @@ def write(app: Flask, clock: Clock) -> Callable[..., int]:
             "to": ALICE_EMAIL,
             "message": Message("482915 : votre code", TEXT, "<p>482915</p>"),
             "subject_ref": ref,
-            "purpose": "signin",
+            "purpose": "sign-in",
             "account_id": "account-1",
             "deadline": clock() + timedelta(minutes=15),
             "now": clock(),

@@ -10,6 +10,7 @@ from flask import Flask
 from idp.messages.compose import compose_code, label_device
 from idp.messages.gsm7 import count_septets, is_gsm7
 from idp.messages.models import Message
+from idp.mfa.codes import PURPOSES
 
 LOCALES = ["fr", "en"]
 # ux.md §8.6: longer host names would need a second SMS.
@@ -25,7 +26,7 @@ def compose(context: Flask) -> Any:
             "service": "Mes aides",
             "device": "Firefox (Windows)",
             "reference": "7KQ-4MX",
-            "purpose": "signin",
+            "purpose": "sign-in",
             "site": "caf.fr",
             "host": "connexion.exemple.fr",
             "asked_at": datetime(2026, 11, 23, 13, 20, tzinfo=UTC),
@@ -94,6 +95,26 @@ def test_sms_is_one_part_of_seven_bits_and_ends_bound_to_our_host_AC_48(compose:
     assert message.text.endswith(f"\n\n@{LONGEST_HOST} #042915")
     assert message.text.startswith(("Code de connexion : 042915", "Your sign-in code: 042915"))
     assert (message.subject, message.html) == ("", "")
+
+
+@pytest.mark.parametrize("locale", LOCALES)
+@pytest.mark.parametrize("channel", ["email", "sms"])
+def test_every_purpose_says_what_its_code_is_for_in_its_first_words(compose: Any, channel: str, locale: str) -> None:
+    own = "new-email" if channel == "email" else "new-mobile"
+    purposes = [purpose for purpose in PURPOSES if purpose == own or not purpose.startswith("new-")]
+    messages = [compose(channel, purpose=purpose, locale=locale, host=LONGEST_HOST) for purpose in purposes]
+
+    first_words = {(message.subject or message.text).replace("042915", "") for message in messages}
+    assert len(first_words) == len(purposes) == 4
+    assert not [message for message in messages if re.search(r"(mail|sms)\.[a-z]", message.subject + message.text)]
+    if channel == "sms":
+        assert all(is_gsm7(message.text) and count_septets(message.text) <= 160 for message in messages)
+
+
+def test_the_title_says_the_purpose_too_when_the_subject_keeps_the_code_to_itself(compose: Any, configure: Any) -> None:
+    configure(smtp={"code_in_subject": False})
+
+    assert compose(purpose="reset").subject == "Votre code pour changer de mot de passe"
 
 
 FIREFOX = "Mozilla/5.0 (Windows NT 10.0; Win64; x64; rv:140.0) Gecko/20100101 Firefox/140.0"

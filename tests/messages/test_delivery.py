@@ -49,7 +49,7 @@ def test_delivered_mail_leaves_nothing_readable_behind(
 
 
 def test_fate_is_counted_and_audited(app: Flask, relay: Relay, write: Any, deliver: Any) -> None:
-    labels = {"channel": "email", "reason": "signin", "outcome": "accepted"}
+    labels = {"channel": "email", "reason": "sign-in", "outcome": "accepted"}
     before = REGISTRY.get_sample_value("idp_otp_send_total", labels) or 0
     write()
 

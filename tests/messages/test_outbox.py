@@ -63,7 +63,7 @@ def test_message_of_a_transaction_that_is_rolled_back_is_never_sent(
     app: Flask, write: Write, claim: Any, context: Flask, clock: Clock
 ) -> None:
     outbox.enqueue(
-        channel="email", to=ALICE_EMAIL, message=outbox.Message("", "x"), subject_ref="a:1", purpose="signin",
+        channel="email", to=ALICE_EMAIL, message=outbox.Message("", "x"), subject_ref="a:1", purpose="sign-in",
         account_id=None, deadline=None, now=clock(),
     )  # fmt: skip
     db.session.rollback()

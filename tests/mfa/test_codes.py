@@ -3,6 +3,7 @@
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from flask import Flask
@@ -24,11 +25,12 @@ from idp.state import state
 from tests.conftest import Clock
 
 ACCOUNT = "a" * 22
+MAILBOX, MOBILE = "alice@example.fr", "+33612345647"
 
 
 @pytest.fixture
 def challenge(context: Flask, clock: Clock) -> Challenge:
-    return start_challenge(account_id=ACCOUNT, purpose="signin", channel="email", now=clock())
+    return start_challenge(account_id=ACCOUNT, purpose="sign-in", channel="email", destination=MAILBOX, now=clock())
 
 
 def wrong(code: str) -> str:
@@ -36,13 +38,14 @@ def wrong(code: str) -> str:
     return f"{(int(code) + 1) % 1_000_000:06d}"
 
 
-def check(challenge: Challenge, digits: str, clock: Clock, **changes: str) -> Verdict:
-    about = {"account_id": ACCOUNT, "purpose": "signin", "lane": "unknown", **changes}
+def check(challenge: Challenge, digits: str, clock: Clock, **changes: Any) -> Verdict:
+    about: dict[str, Any] = {"account_id": ACCOUNT, "purpose": "sign-in", "lane": "unknown", **changes}
     return check_code(challenge.id, digits, now=clock(), **about)
 
 
 def renew(challenge: Challenge, clock: Clock, channel: str = "email") -> Challenge:
-    renewed = renew_challenge(challenge, channel=channel, now=clock())
+    destination = MAILBOX if channel == "email" else MOBILE
+    renewed = renew_challenge(challenge, channel=channel, destination=destination, now=clock())
     assert renewed is not None
     return renewed
 
@@ -53,7 +56,7 @@ def test_the_right_code_is_ok_once_ac_19(challenge: Challenge, clock: Clock) -> 
 
 
 def test_ten_thousand_codes_are_uniform_ac_33(context: Flask) -> None:
-    codes = [derive_code(entropy.identifier(), 1) for _ in range(10_000)]
+    codes = [derive_code("sign-in", entropy.identifier(), 1) for _ in range(10_000)]
 
     for position in range(6):
         counts = Counter(code[position] for code in codes)
@@ -186,7 +189,9 @@ def test_the_tenth_wrong_code_pauses_the_account_whatever_was_sent_anew_ac_26(
 def pause_by_guessing(clock: Clock) -> timedelta:
     """Type wrong codes until the account pauses, and return for how long."""
     while True:
-        challenge = start_challenge(account_id=ACCOUNT, purpose="signin", channel="email", now=clock())
+        challenge = start_challenge(
+            account_id=ACCOUNT, purpose="sign-in", channel="email", destination=MAILBOX, now=clock()
+        )
         for _ in range(5):
             verdict = check(challenge, wrong(challenge.code), clock)
             if verdict.outcome == "paused":
@@ -201,10 +206,14 @@ def test_pauses_double_up_to_a_day_and_stop_at_a_hundred(context: Flask, clock: 
         clock.step(seconds=pauses[-1].total_seconds())
 
     assert [pause / timedelta(minutes=1) for pause in pauses] == [15, 30, 60, 120, 240, 480, 960, 1440, 1440]
-    challenge = start_challenge(account_id=ACCOUNT, purpose="signin", channel="email", now=clock())
+    challenge = start_challenge(
+        account_id=ACCOUNT, purpose="sign-in", channel="email", destination=MAILBOX, now=clock()
+    )
     for _ in range(5):
         check(challenge, wrong(challenge.code), clock)
-    challenge = start_challenge(account_id=ACCOUNT, purpose="signin", channel="email", now=clock())
+    challenge = start_challenge(
+        account_id=ACCOUNT, purpose="sign-in", channel="email", destination=MAILBOX, now=clock()
+    )
     for _ in range(5):
         last = check(challenge, wrong(challenge.code), clock)
     assert (last.outcome, last.until) == ("paused", None)
@@ -214,14 +223,18 @@ def test_pauses_double_up_to_a_day_and_stop_at_a_hundred(context: Flask, clock: 
 
 def test_a_pause_ends_by_itself(context: Flask, clock: Clock) -> None:
     clock.step(seconds=pause_by_guessing(clock).total_seconds())
-    challenge = start_challenge(account_id=ACCOUNT, purpose="signin", channel="email", now=clock())
+    challenge = start_challenge(
+        account_id=ACCOUNT, purpose="sign-in", channel="email", destination=MAILBOX, now=clock()
+    )
 
     assert check(challenge, challenge.code, clock).outcome == "ok"
 
 
 def test_a_recognised_device_has_its_own_count_ac_54(context: Flask, clock: Clock) -> None:
     pause_by_guessing(clock)
-    challenge = start_challenge(account_id=ACCOUNT, purpose="signin", channel="email", now=clock())
+    challenge = start_challenge(
+        account_id=ACCOUNT, purpose="sign-in", channel="email", destination=MAILBOX, now=clock()
+    )
 
     assert check(challenge, challenge.code, clock).outcome == "paused"
     assert check(challenge, challenge.code, clock, lane="device").outcome == "ok"
@@ -229,12 +242,16 @@ def test_a_recognised_device_has_its_own_count_ac_54(context: Flask, clock: Cloc
 
 def test_a_right_code_does_not_clear_the_count_but_a_sign_in_does(context: Flask, clock: Clock) -> None:
     for number in range(9):
-        challenge = start_challenge(account_id=ACCOUNT, purpose="signin", channel="email", now=clock())
+        challenge = start_challenge(
+            account_id=ACCOUNT, purpose="sign-in", channel="email", destination=MAILBOX, now=clock()
+        )
         check(challenge, wrong(challenge.code), clock)
         if number == 8:
             assert check(challenge, challenge.code, clock).outcome == "ok"
 
-    challenge = start_challenge(account_id=ACCOUNT, purpose="signin", channel="email", now=clock())
+    challenge = start_challenge(
+        account_id=ACCOUNT, purpose="sign-in", channel="email", destination=MAILBOX, now=clock()
+    )
     assert check(challenge, wrong(challenge.code), clock).outcome == "paused"
     guard.clear_guard(ACCOUNT, "unknown")
     db.session.commit()
@@ -243,7 +260,8 @@ def test_a_right_code_does_not_clear_the_count_but_a_sign_in_does(context: Flask
 
 def test_twenty_browsers_guessing_at_once_are_ten_comparisons_ac_27(context: Flask, clock: Clock) -> None:
     challenges = [
-        start_challenge(account_id=ACCOUNT, purpose="signin", channel="email", now=clock()) for _ in range(20)
+        start_challenge(account_id=ACCOUNT, purpose="sign-in", channel="email", destination=MAILBOX, now=clock())
+        for _ in range(20)
     ]
 
     def guess(challenge: Challenge) -> list[str]:

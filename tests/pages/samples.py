@@ -184,7 +184,7 @@ MAIL: dict[str, Any] = {
     "service": SERVICE,
     "device": "Firefox (Windows)",
     "reference": "7KQ-4MX",
-    "purpose": "signin",
+    "purpose": "sign-in",
     "site": "caf.fr",
     "host": "connexion.exemple.fr",
     "minutes": 15,

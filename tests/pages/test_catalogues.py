@@ -14,6 +14,9 @@ from tests.pages.conftest import IDP, Render
 
 TRANSLATIONS = IDP / "translations"
 LOCALES = ("fr", "en")
+# What a code can be for (`mfa/codes.py`); a new address is confirmed over its own channel only.
+MAILED = ("sign_in", "step_up", "reset", "new_email")
+TEXTED = ("sign_in", "step_up", "reset", "new_mobile")
 # Texts whose last word is only known at run time, and what the word can be.
 FAMILIES = {
     "e.code.": ("empty", "length", "chars", "wrong", "expired", "used", "burnt", "replaced"),
@@ -31,6 +34,11 @@ FAMILIES = {
     "device.text.": ("given", "denied", "tries", "undone", "stopped", "over"),
     "device.title.": ("given", "denied", "tries", "undone", "stopped", "over"),
     "e.device.": ("empty", "length", "chars"),
+    "mail.code.subject.": MAILED,
+    "mail.code.title.": MAILED,
+    "mail.code.line.": MAILED,
+    "mail.code.not_you.": MAILED,
+    "sms.code.": TEXTED,
     "claim.": ("profile", "email", "phone", "address", "offline_access"),
 }
 _TEXT_ID = re.compile(r"""["']((?:[a-z]+|u\d\d)(?:[._][a-z0-9_]+)+|fraud|rights)["']""")
@@ -125,11 +133,12 @@ def test_texts_are_calm(locale: str) -> None:
     assert not {key: text for key, text in texts(locale).items() if rude.search(text)}
 
 
+@pytest.mark.parametrize("kind", TEXTED)
 @pytest.mark.parametrize("locale", LOCALES)
-def test_a_text_message_is_one_message(locale: str) -> None:
+def test_a_text_message_is_one_message(locale: str, kind: str) -> None:
     """With the longest host (35 characters) the whole SMS stays one of 160 GSM-7 septets."""
     host = "connexion.organisme-exemple12.gouv."[:33] + "fr"
-    text = texts(locale)["sms.code"] % {"code": "482915", "minutes": 15} + f"\n\n@{host} #482915"
+    text = texts(locale)[f"sms.code.{kind}"] % {"code": "482915", "minutes": 15} + f"\n\n@{host} #482915"
 
     assert len(host) == 35
     assert gsm7.count_septets(text) <= 160

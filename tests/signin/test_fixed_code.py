@@ -39,7 +39,7 @@ def suite(new_visitor: Callable[[], Visitor]) -> Visitor:
 
 def derived(visitor: Visitor) -> str:
     """Return the code that the challenge would have if it were anybody's."""
-    return derive_code(visitor.interaction.challenge_id or "", 1)
+    return derive_code("sign-in", visitor.interaction.challenge_id or "", 1)
 
 
 def test_the_fixed_code_signs_the_test_account_in(suite: Visitor) -> None:
@@ -124,7 +124,7 @@ def test_the_fixed_code_is_good_once_for_each_time_it_was_asked_for(app: Flask, 
 
         outcomes = [
             check_code(
-                challenge.id, FIXED, account_id=challenge.account_id, purpose="signin", lane="unknown", now=clock()
+                challenge.id, FIXED, account_id=challenge.account_id, purpose="sign-in", lane="unknown", now=clock()
             ).outcome
             for _ in range(2)
         ]

@@ -21,7 +21,7 @@ _TRIES = "code-tries"
 Purpose = Literal["sign-in", "step-up", "reset", "new-email", "new-mobile"]
 PURPOSES: tuple[Purpose, ...] = get_args(Purpose)
 # These codes prove that a person reads what is sent to an address: the code is worth something for that one alone.
-_FOR_AN_ADDRESS: frozenset[Purpose] = frozenset({"new-email", "new-mobile"})
+FOR_AN_ADDRESS: frozenset[Purpose] = frozenset({"new-email", "new-mobile"})
 Outcome = Literal["ok", "wrong", "expired", "used", "replaced", "burnt", "paused", "busy"]
 
 
@@ -134,7 +134,7 @@ def check_code(
     For a new address, ``destination`` is the one that is to be confirmed now: a code that went to another one does
     not confirm it.
     """
-    if purpose in _FOR_AN_ADDRESS and destination is None:
+    if purpose in FOR_AN_ADDRESS and destination is None:
         raise ValueError("the address to confirm is missing")
     challenge = find_challenge(challenge_id)
     # A code opens only its own purpose and account (AC-29); to anybody else there is no such challenge.

@@ -8,8 +8,10 @@ from urllib.parse import urlsplit
 from idp import audit, crypto, metrics, ratelimit
 from idp.accounts.models import Account
 from idp.messages import compose, outbox
-from idp.mfa.codes import Challenge, Purpose, find_challenge, renew_challenge, start_challenge
+from idp.messages.stops import Stop, issue_stop
+from idp.mfa.codes import FOR_AN_ADDRESS, Challenge, Purpose, find_challenge, renew_challenge, start_challenge
 from idp.mfa.methods import Method
+from idp.mfa.words import words_of
 from idp.ratelimit import Window
 from idp.settings import settings
 from idp.state import state
@@ -146,6 +148,9 @@ def _enqueue(account: Account, destination: str, challenge: Challenge, occasion:
         site=settings.site_address,
         host=urlsplit(settings.issuer).hostname or "",
         asked_at=now,
+        words=words_of(challenge.id),
+        # Whoever reads a mailbox that is not this person's yet may stop nothing of theirs.
+        stop="" if occasion.purpose in FOR_AN_ADDRESS else issue_stop(Stop(account.id, challenge.id)),
     )
     outbox.enqueue(
         channel=challenge.channel,

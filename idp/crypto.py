@@ -19,7 +19,7 @@ from idp.settings import settings
 _VERSION = 1
 Purpose = Literal[
     "code", "grant", "refresh", "subject", "csrf", "device", "pepper", "spray", "dpop", "source", "stop", "words",
-    "bounce",
+    "bounce", "stand-in",
 ]  # fmt: skip
 _OWNER: dict[str, str] = {
     "code": "code",
@@ -35,6 +35,7 @@ _OWNER: dict[str, str] = {
     "stop": "token",
     "words": "code",
     "bounce": "token",
+    "stand-in": "index",
 }
 
 

@@ -160,6 +160,9 @@ class CodeSettings(Section):
     lifetime: timedelta = timedelta(seconds=900)
     resend_same_while: timedelta = timedelta(minutes=5)
     tries: int = Field(default=5, ge=1)
+    distrust_after_reset: timedelta = Field(
+        default=timedelta(days=7), description="how long the channel of a reset is no second factor if there is another"
+    )
     account_failures: int = Field(default=10, ge=1, description="wrong codes of one account before it pauses")
     account_failures_stop: int = Field(default=100, ge=1, description="wrong codes without a sign-in before codes stop")
     first_pause: timedelta = timedelta(minutes=15)
@@ -180,6 +183,9 @@ class ThrottleSettings(Section):
     address_window: timedelta = timedelta(minutes=15)
     same_password_failures: int = Field(default=50, ge=1, description="accounts on which one wrong password was tried")
     same_password_window: timedelta = timedelta(minutes=10)
+    reset_requests: int = Field(
+        default=100, ge=1, description="forgotten passwords asked for from one address in `address_window`"
+    )
     client_failures: int = Field(default=20, ge=1, description="failed client authentications per client and address")
     client_window: timedelta = timedelta(minutes=5)
     pushed_requests: int = Field(

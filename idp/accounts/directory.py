@@ -1,5 +1,6 @@
 """How accounts are found, added and changed; callers commit."""
 
+import base64
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -8,13 +9,17 @@ from typing import Any
 from sqlalchemy import select, update
 from sqlalchemy.exc import IntegrityError
 
-from idp import clock, entropy
+from idp import clock, crypto, entropy
 from idp.accounts.contacts import mask_email, mask_mobile, parse_email, parse_mobile
 from idp.accounts.models import Account, Status, index_nir
 from idp.accounts.new_passwords import check_new_password
 from idp.accounts.nir import parse_nir
 from idp.accounts.passwords import hash_password
 from idp.db import db
+
+# Where nobody is: RFC 2606 §2, and the numbers that ARCEP keeps for works of fiction.
+_NOWHERE = "nobody.invalid"
+_NO_NUMBER = "+3363998"
 
 
 class DuplicateAccount(Exception):
@@ -58,6 +63,20 @@ def find_credentials(nir: str) -> Credentials | None:
         select(Account.id, Account.password_hash, Account.status).where(Account.nir_index == index_nir(nir))
     ).one_or_none()
     return None if row is None else Credentials(row.id, row.password_hash, row.status)
+
+
+def stand_in(nir_index: str, *, now: datetime) -> Account:
+    """Return nobody, for a NIR that may not be told apart from others: never stored, always the same for one NIR.
+
+    What is done for a person can be done for it, with the same work and the same counters, and nothing comes of it.
+    """
+    name = crypto.keyed("stand-in", nir_index)
+    account = Account(id=base64.urlsafe_b64encode(name[:16]).decode().rstrip("="), locale="fr", created_at=now)
+    account.status, account.password_hash, account.updated_at = "active", None, now
+    account.nir_index, account.password_changed_at = nir_index, None
+    account.set_email(f"{name.hex()[:12]}@{_NOWHERE}", verified_at=now)
+    account.set_mobile(f"{_NO_NUMBER}{int.from_bytes(name[16:20]) % 10_000:04d}", verified_at=now)
+    return account
 
 
 def add_account(
@@ -117,6 +136,12 @@ def describe_account(account: Account) -> dict[str, str | None]:
         "created_at": _iso(account.created_at),
         "password_changed_at": _iso(account.password_changed_at),
     }
+
+
+def words_about(account: Account) -> list[str]:
+    """Return what others know of a person; none of it makes a good password (`check_new_password`)."""
+    known = (account.nir, account.email, account.mobile, *account.profile.values())
+    return [value for value in known if isinstance(value, str)]
 
 
 def set_password(account_id: str, password: str, *, now: datetime) -> None:

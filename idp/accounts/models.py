@@ -39,6 +39,9 @@ class Account(Base):
     # Empty until the account is activated.
     password_hash: Mapped[str | None] = mapped_column(String(255))
     password_changed_at: Mapped[datetime | None] = mapped_column(Moment)
+    # Over which channel a forgotten password was last replaced, and when; `mfa/reset.py` says why that is kept.
+    reset_channel: Mapped[str | None] = mapped_column(String(10))
+    reset_at: Mapped[datetime | None] = mapped_column(Moment)
     status: Mapped[Status] = mapped_column(String(10), default="active")
     email_sealed: Mapped[bytes | None] = mapped_column(LargeBinary)
     # Not unique: families share a mailbox.

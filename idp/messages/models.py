@@ -10,8 +10,9 @@ from sqlalchemy.orm import Mapped, mapped_column
 from idp.db import Moment
 from idp.leases import Leased
 
-Status = Literal["queued", "sending", "accepted", "refused", "expired"]
-FINISHED: tuple[Status, ...] = ("accepted", "refused", "expired")
+# "void" was written for nobody (`outbox.enqueue`): it was over before it began.
+Status = Literal["queued", "sending", "accepted", "refused", "expired", "void"]
+FINISHED: tuple[Status, ...] = ("accepted", "refused", "expired", "void")
 
 
 @dataclass(frozen=True, slots=True)

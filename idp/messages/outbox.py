@@ -81,8 +81,12 @@ def enqueue(
     deadline: datetime | None,
     now: datetime,
     idempotency_key: str | None = None,
+    void: bool = False,
 ) -> int:
-    """Write a message down in the caller's transaction and return its id; the same key twice is one message."""
+    """Write a message down in the caller's transaction and return its id; the same key twice is one message.
+
+    A ``void`` one is never sent: it is written so that whoever waits for the answer cannot tell (R8).
+    """
     key = idempotency_key or subject_ref
     row = {
         "idempotency_key": key,
@@ -93,7 +97,7 @@ def enqueue(
         "account_id": account_id,
         "recipient": crypto.seal(to, context=f"outbox:recipient:{key}"),
         "content": crypto.seal(json.dumps(asdict(message)), context=f"outbox:content:{key}"),
-        "state": "queued",
+        "state": "void" if void else "queued",
         "attempts": 0,
         "created_at": now,
         "changed_at": now,

@@ -16,9 +16,12 @@ class Level:
 # Weakest first. `mfa` never stands beside an e-mailed code: a mailbox is not something one has (CNIL 2025-019).
 LEVELS: tuple[Level, ...] = (
     Level("urn:sesame:acr:2sv", frozenset({"pwd", "email"}), ("pwd", "otp")),
+    # A code over the channel by which the password had just been replaced: the same thing twice, whatever it is.
+    Level("urn:sesame:acr:2sv", frozenset({"pwd", "reset-channel"}), ("pwd", "otp")),
     Level("urn:sesame:acr:mfa", frozenset({"pwd", "sms"}), ("pwd", "otp", "sms", "mfa")),
 )
-ACR_VALUES: tuple[str, ...] = tuple(level.acr for level in LEVELS)
+# Several sets of proofs may reach one level.
+ACR_VALUES: tuple[str, ...] = tuple(dict.fromkeys(level.acr for level in LEVELS))
 
 
 def level_of(proofs: Iterable[str]) -> Level | None:

@@ -63,10 +63,15 @@ def send_code(
     occasion: Occasion,
     now: datetime,
     to: str | None = None,
+    lane: str = "",
+    covert: bool = False,
+    void: bool = False,
 ) -> Sent | NotYet:
     """Put a code for ``account`` into the outbox, or say when one may be sent. The caller commits.
 
-    It goes where the account's codes go by ``method``, or ``to`` a new address that is to be confirmed.
+    It goes where the account's codes go by ``method``, or ``to`` a new address that is to be confirmed. ``lane`` gives
+    a recognised device an allowance of its own. ``covert`` is for whoever may not learn whether there is an account:
+    what only its address could refuse is passed over in silence. A ``void`` code is for nobody and never sent.
     """
     destination = method.find_destination(account) if to is None else to
     if destination is None:
@@ -75,7 +80,11 @@ def send_code(
     if old is not None and (old.account_id, old.purpose) != (account.id, occasion.purpose):
         # Whatever the caller held, a code of another purpose is not sent again for this one.
         old = None
-    refusal = _spend(account.id, destination, method, _ALLOWANCE[occasion.purpose], old, now)
+    allowance = _ALLOWANCE[occasion.purpose]
+    refusal = _spend(f"{account.id}:{lane}" if lane else account.id, allowance, old, now)
+    if refusal is None:
+        full = _spend_recipient(destination, method, allowance, now)
+        refusal, void = (None, void or full is not None) if covert else (full, void)
     if refusal is not None:
         metrics.OTP_SEND.labels(method.channel, occasion.purpose, "throttled").inc()
         audit.record("code-send", outcome="throttled", account_id=account.id, channel=method.channel)
@@ -85,9 +94,10 @@ def send_code(
     challenge = renewed or start_challenge(
         account_id=account.id, purpose=purpose, channel=channel, destination=destination, now=now
     )
-    _enqueue(account, destination, challenge, occasion, now)
-    metrics.OTP_SEND.labels(method.channel, occasion.purpose, "queued").inc()
-    audit.record("code-send", account_id=account.id, channel=method.channel, purpose=occasion.purpose)
+    _enqueue(account, destination, challenge, occasion, now, void=void)
+    outcome = "void" if void else "queued"
+    metrics.OTP_SEND.labels(method.channel, purpose, outcome).inc()
+    audit.record("code-send", outcome="void" if void else "ok", account_id=account.id, channel=channel, purpose=purpose)
     if renewed is None or old is None:
         return Sent(challenge, "first")
     return Sent(challenge, "same" if challenge.n == old.n else "new")
@@ -118,14 +128,15 @@ def _quota() -> tuple[Window, ...]:
     return (Window(settings.code.sends_per_hour, _HOUR), Window(settings.code.sends_per_day, _DAY))
 
 
-def _spend(
-    account_id: str, destination: str, method: Method, allowance: str, challenge: Challenge | None, now: datetime
-) -> NotYet | None:
-    """Take one sending from the account's and the recipient's allowance, and from the SMS budget."""
+def _spend(who: str, allowance: str, challenge: Challenge | None, now: datetime) -> NotYet | None:
+    """Take one sending from the account's allowance."""
     gap = _gap(challenge)
-    spent = ratelimit.spend(f"{allowance}-send", account_id, windows=(Window(1, gap), *_quota()), now=now)
-    if spent.retry_at is not None:
-        return NotYet(spent.retry_at, is_quota=spent.retry_at > now + gap)
+    spent = ratelimit.spend(f"{allowance}-send", who, windows=(Window(1, gap), *_quota()), now=now)
+    return NotYet(spent.retry_at, is_quota=spent.retry_at > now + gap) if spent.retry_at is not None else None
+
+
+def _spend_recipient(destination: str, method: Method, allowance: str, now: datetime) -> NotYet | None:
+    """Take one sending from the recipient's allowance, and from the SMS budget."""
     # Many accounts may share one mailbox; nobody may bomb it through all of them (AC-42).
     recipient = crypto.blind_index(destination, column="recipient")
     spent = ratelimit.spend(f"{allowance}-recipient", recipient, windows=_quota(), now=now)
@@ -136,7 +147,9 @@ def _spend(
     return None
 
 
-def _enqueue(account: Account, destination: str, challenge: Challenge, occasion: Occasion, now: datetime) -> None:
+def _enqueue(
+    account: Account, destination: str, challenge: Challenge, occasion: Occasion, now: datetime, *, void: bool
+) -> None:
     message = compose.compose_code(
         challenge.channel,
         code=challenge.code,
@@ -161,4 +174,5 @@ def _enqueue(account: Account, destination: str, challenge: Challenge, occasion:
         account_id=account.id,
         deadline=challenge.ends_at,
         now=now,
+        void=void,
     )

@@ -16,6 +16,7 @@ from idp.messages import outbox
 from idp.messages.compose import label_device
 from idp.mfa.codes import Challenge, Purpose, Verdict, check_code
 from idp.mfa.methods import METHODS
+from idp.mfa.policy import RESET_CHANNEL
 from idp.mfa.sending import NotYet, Occasion, Sent, next_first_send_at, next_send_at, send_code, sends_left
 from idp.mfa.typed_code import LONGEST_BYTES, CodeFault, parse_code
 from idp.mfa.words import words_of
@@ -88,7 +89,8 @@ def submit_code(interaction_id: str) -> Response:
         challenge.id, digits, account_id=challenge.account_id, purpose=PURPOSE, lane=lane, now=now
     )  # fmt: skip
     if verdict.outcome == "ok":
-        return onward(prove(facts.interaction, METHODS[challenge.channel].proof, now))
+        proof = RESET_CHANNEL if challenge.channel == facts.distrusted else METHODS[challenge.channel].proof
+        return onward(prove(facts.interaction, proof, now))
     if verdict.outcome == "used":
         # Not used when this page was due: the same form was sent twice, and the other one is signing in under a new
         # session. What `enter` says of that is said at once: a moment earlier it would still offer to send a code.

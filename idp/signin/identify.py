@@ -3,6 +3,7 @@
 import math
 from datetime import datetime
 
+from flask import request
 from werkzeug.wrappers import Response
 
 from idp import clock, metrics
@@ -17,7 +18,8 @@ from idp.web import PageError, check_csrf, client_address, device_cookie, page
 
 def show(interaction_id: str) -> Response:
     """Show the empty form."""
-    return _form(enter(interaction_id, "identify").interaction, "", [], 200)
+    changed = "changed" in request.args
+    return _form(enter(interaction_id, "identify").interaction, "", [], 200, changed=changed)
 
 
 def submit(interaction_id: str) -> Response:

@@ -11,7 +11,8 @@ from idp.mfa.codes import Challenge, find_challenge
 from idp.mfa.guard import CodePause
 from idp.mfa.levels import level_of, reaches
 from idp.mfa.methods import available_methods
-from idp.mfa.policy import can_reach, offered_channels
+from idp.mfa.policy import RESET_CHANNEL, can_reach, offered_channels, with_distrust
+from idp.mfa.reset import find_distrusted
 from idp.signin.interaction import Interaction
 from idp.web import device_cookie
 
@@ -26,6 +27,8 @@ class Facts:
     channels: tuple[str, ...]
     challenge: Challenge | None
     pause: CodePause | None
+    # The channel by which the password was replaced a short while ago.
+    distrusted: str | None = None
 
     @property
     def has_current_password(self) -> bool:
@@ -86,18 +89,22 @@ def next_step(facts: Facts) -> str | None:
 def gather_facts(interaction: Interaction, now: datetime) -> Facts:
     """Look up what decides the next step of a sign-in."""
     account = directory.find_account(interaction.account_id) if interaction.account_id else None
-    methods = tuple(method.channel for method in available_methods(account)) if account else ()
+    distrusted = find_distrusted(account, now) if account else None
+    usable = tuple(method.channel for method in available_methods(account)) if account else ()
+    methods = with_distrust(usable, distrusted)
     demand = interaction.demand
     challenge = find_challenge(interaction.challenge_id)
     if challenge is not None and challenge.account_id != interaction.account_id:
         challenge = None
+    offered = offered_channels(methods, demanded=demand.levels, wished=demand.wished_levels)
     return Facts(
         interaction=interaction,
         account=account,
         has_methods=bool(methods),
-        channels=offered_channels(methods, demanded=demand.levels, wished=demand.wished_levels),
+        channels=tuple(distrusted if name == RESET_CHANNEL and distrusted else name for name in offered),
         challenge=challenge,
         pause=guard.find_pause(account.id, lane_of(account.id, now), now) if account else None,
+        distrusted=distrusted,
     )
 
 

@@ -6,7 +6,7 @@ from werkzeug.wrappers import Response
 
 from idp import clock
 from idp.i18n import _
-from idp.signin import code, identify
+from idp.signin import code, forgot, identify
 from idp.signin.forms import one_field
 from idp.signin.interaction import find_restart, get_interaction, update_interaction
 from idp.signin.journey import STEPS
@@ -43,6 +43,54 @@ def identify_page(interaction_id: str) -> Response:
 def identify_submit(interaction_id: str) -> Response:
     """Answer NIR and password."""
     return identify.submit(interaction_id)
+
+
+@blueprint.get("/<interaction_id>/forgot")
+def forgot_page(interaction_id: str) -> Response:
+    """Ask whose password was forgotten."""
+    return forgot.show(interaction_id)
+
+
+@blueprint.post("/<interaction_id>/forgot")
+def forgot_submit(interaction_id: str) -> Response:
+    """Send a code for a new password, if there is anybody to send it to."""
+    return forgot.submit(interaction_id)
+
+
+@blueprint.post("/<interaction_id>/forgot/resend")
+def forgot_resend(interaction_id: str) -> Response:
+    """Send the code for a new password once more."""
+    return forgot.resend(interaction_id)
+
+
+@blueprint.get("/<interaction_id>/forgot/code")
+def forgot_code_page(interaction_id: str) -> Response:
+    """Show the field for the code."""
+    return forgot.show_code(interaction_id)
+
+
+@blueprint.post("/<interaction_id>/forgot/code")
+def forgot_code_submit(interaction_id: str) -> Response:
+    """Check the code for a new password."""
+    return forgot.submit_code(interaction_id)
+
+
+@blueprint.get("/<interaction_id>/forgot/password")
+def forgot_password_page(interaction_id: str) -> Response:
+    """Ask for the new password."""
+    return forgot.show_password(interaction_id)
+
+
+@blueprint.post("/<interaction_id>/forgot/password")
+def forgot_password_submit(interaction_id: str) -> Response:
+    """Take the new password."""
+    return forgot.submit_password(interaction_id)
+
+
+@blueprint.get("/<interaction_id>/lost")
+def lost_page(interaction_id: str) -> Response:
+    """Say what is left to someone who has lost everything."""
+    return forgot.show_lost(interaction_id)
 
 
 @blueprint.get("/<interaction_id>/send")

@@ -12,6 +12,7 @@ from idp.db import db
 from idp.messages.compose import label_device
 from idp.mfa import guard
 from idp.mfa.levels import level_of
+from idp.mfa.reset import note_complete_sign_in
 from idp.session import Proof
 from idp.signin.interaction import (
     Interaction,
@@ -95,6 +96,7 @@ def complete(interaction: Interaction, now: datetime) -> None:
         return
     account_id, label = interaction.account_id, label_device(request.user_agent.string)
     guard.clear_guard(account_id, lane_of(account_id, now))
+    note_complete_sign_in(account_id, (proof.name for proof in interaction.proofs), lane_of(account_id, now))
     web.set_device_cookie(devices.remember_device(web.device_cookie(), account_id, label, now))
     web.sign_in_session(
         account_id=account_id, proofs=interaction.proofs, acr=level.acr, amr=level.amr, now=now, device_label=label

@@ -28,6 +28,16 @@ CODE: dict[str, Any] = {
     "sender": "ne-pas-repondre@connexion.exemple.fr",
 }
 IDENTIFY: dict[str, Any] = {"nir": "", "errors": [], "tries_left": None, "pause": None}
+FORGOT_CODE: dict[str, Any] = {
+    "errors": [],
+    "again": False,
+    "words": "piano olive",
+    "expires_at": NOW + timedelta(minutes=15),
+    "expires_in": 900,
+    "expired": False,
+    "resend_in": 30,
+    "code_minutes": 15,
+}
 ERROR: dict[str, Any] = {"code": "redirect", "restart_url": None}
 ABOUT = {"logo": "/logos/0a1b", "policy": "https://rp.example/données?a=1&b=<2>", "terms": "https://rp.example/terms"}
 SERVICE = "Prime d’activité <&> Démonstration"
@@ -56,6 +66,7 @@ SAMPLES: dict[str, dict[str, dict[str, Any]]] = {
     "signin/identify.html": {
         "first": _signin(**IDENTIFY),
         "a service that says more": _signin(**IDENTIFY, about=ABOUT),
+        "after a reset": _signin(**IDENTIFY, changed=True),
         "two errors": _signin(
             nir="1 99 13",
             errors=[
@@ -72,6 +83,30 @@ SAMPLES: dict[str, dict[str, dict[str, Any]]] = {
             pause=timedelta(minutes=5),
         ),
     },
+    "signin/forgot.html": {
+        "two": _signin(nir="", channels=[EMAIL, SMS], errors=[]),
+        "one": _signin(nir="", channels=[EMAIL], errors=[]),
+        "errors": _signin(
+            nir="1 99",
+            channels=[EMAIL, SMS],
+            errors=[
+                FieldError("nir", "Votre numéro doit avoir 13 caractères. Vous en avez écrit 3."),
+                FieldError("channel", "Choisissez où recevoir le code."),
+            ],
+        ),
+    },
+    "signin/forgot_code.html": {
+        "sent": _signin(**FORGOT_CODE),
+        "again": _signin(**{**FORGOT_CODE, "again": True}),
+        "expired": _signin(**{**FORGOT_CODE, "expired": True, "expires_in": 0, "resend_in": 0}),
+        "wrong": _signin(**{**FORGOT_CODE, "errors": [FieldError("code", "Ce n’est pas le bon code.")]}),
+    },
+    "signin/forgot_password.html": {
+        "first": _signin(minimum=12, errors=[]),
+        "wrong": _signin(minimum=12, errors=[FieldError("new-password", "Ce mot de passe est trop court.")]),
+    },
+    "signin/reset_pause.html": {"": _signin(until=NOW + timedelta(minutes=15), minutes=15)},
+    "signin/lost.html": {"": _signin()},
     "signin/send.html": {
         "two": _signin(channels=[EMAIL, SMS], errors=[]),
         "one": _signin(channels=[SMS], errors=[]),

@@ -212,9 +212,11 @@ def _find_resettable(reset: Reset) -> Account | None:
     account = directory.find_account(reset.account_id)
     if account is None:
         return None
-    changed = account.password_changed_at
-    # AC-67: a reset that began before the last change of the password is dead.
-    if account.status == "disabled" or (changed is not None and changed > reset.asked_at):
+    changed, stopped = account.password_changed_at, account.stopped_at
+    # AC-67: a reset that began before the last change of the password is dead; so is one that was stopped by its key.
+    was_changed = changed is not None and changed > reset.asked_at
+    was_stopped = stopped is not None and stopped >= reset.asked_at
+    if account.status == "disabled" or was_changed or was_stopped:
         raise ResetOver
     return account
 

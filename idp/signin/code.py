@@ -14,6 +14,7 @@ from idp.db import db
 from idp.i18n import _, current_locale
 from idp.messages import outbox
 from idp.messages.compose import label_device
+from idp.messages.undeliverable import forget_undeliverable
 from idp.mfa.codes import Challenge, Purpose, Verdict, check_code
 from idp.mfa.methods import METHODS
 from idp.mfa.policy import RESET_CHANNEL
@@ -89,6 +90,8 @@ def submit_code(interaction_id: str) -> Response:
         challenge.id, digits, account_id=challenge.account_id, purpose=PURPOSE, lane=lane, now=now
     )  # fmt: skip
     if verdict.outcome == "ok":
+        if challenge.channel == "email":
+            forget_undeliverable(challenge.account_id)
         proof = RESET_CHANNEL if challenge.channel == facts.distrusted else METHODS[challenge.channel].proof
         return onward(prove(facts.interaction, proof, now))
     if verdict.outcome == "used":

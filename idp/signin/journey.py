@@ -6,6 +6,7 @@ from datetime import datetime
 
 from idp.accounts import devices, directory
 from idp.accounts.models import Account
+from idp.messages.undeliverable import is_undeliverable
 from idp.mfa import guard
 from idp.mfa.codes import Challenge, find_challenge
 from idp.mfa.guard import CodePause
@@ -13,6 +14,7 @@ from idp.mfa.levels import level_of, reaches
 from idp.mfa.methods import available_methods
 from idp.mfa.policy import RESET_CHANNEL, can_reach, offered_channels, with_distrust
 from idp.mfa.reset import find_distrusted
+from idp.session import Proof
 from idp.signin.interaction import Interaction
 from idp.web import device_cookie
 
@@ -29,18 +31,24 @@ class Facts:
     pause: CodePause | None
     # The channel by which the password was replaced a short while ago.
     distrusted: str | None = None
+    email_bounced: bool = False
 
     @property
     def has_current_password(self) -> bool:
         """Whether the visitor proved the password that the account has now; a changed one ends the walk (AC-49)."""
         changed = self.account.password_changed_at if self.account else None
-        proofs = [proof for proof in self.interaction.proofs if proof.name == "pwd"]
+        proofs = [proof for proof in self.interaction.proofs if proof.name == "pwd" and not self.is_void(proof)]
         return self.account is not None and any(changed is None or proof.at >= changed for proof in proofs)
+
+    def is_void(self, proof: Proof) -> bool:
+        """Whether somebody stopped this account's sign-ins after this was proved."""
+        stopped = self.account.stopped_at if self.account else None
+        return stopped is not None and proof.at <= stopped
 
     @property
     def level_is_reached(self) -> bool:
         """Whether the proofs so far are a complete sign-in that meets the demand, the wishes having been offered."""
-        level = level_of(proof.name for proof in self.interaction.proofs)
+        level = level_of(proof.name for proof in self.interaction.proofs if not self.is_void(proof))
         if level is None or not reaches(level.acr, self.interaction.demand.levels):
             return False
         return reaches(level.acr, self.interaction.demand.wished_levels) or not self.may_rise
@@ -77,6 +85,8 @@ STEPS: tuple[Step, ...] = (
     Step("pause", lambda f: not f.level_is_reached and f.pause is not None),
     Step("code", lambda f: not f.level_is_reached and f.code_is_out),
     Step("send", lambda f: not f.level_is_reached),
+    Step("renew", lambda f: f.account is not None and f.account.stopped_at is not None),
+    Step("address", lambda f: f.email_bounced and "address" not in f.interaction.postponed),
     Step("consent", lambda f: f.interaction.demand.consent_to is not None and f.interaction.consented is None),
 )
 
@@ -97,7 +107,9 @@ def gather_facts(interaction: Interaction, now: datetime) -> Facts:
     if challenge is not None and challenge.account_id != interaction.account_id:
         challenge = None
     offered = offered_channels(methods, demanded=demand.levels, wished=demand.wished_levels)
+    email = account.email if account and account.email_verified_at else None
     return Facts(
+        email_bounced=is_undeliverable(account.id, email) if account else False,
         interaction=interaction,
         account=account,
         has_methods=bool(methods),

@@ -5,8 +5,9 @@ from werkzeug.exceptions import BadRequest
 from werkzeug.wrappers import Response
 
 from idp import clock
+from idp.accounts.contacts import mask_email
 from idp.i18n import _
-from idp.signin import code, forgot, identify
+from idp.signin import code, forgot, identify, renew
 from idp.signin.forms import one_field
 from idp.signin.interaction import find_restart, get_interaction, update_interaction
 from idp.signin.journey import STEPS
@@ -142,6 +143,34 @@ def restricted_page(interaction_id: str) -> Response:
     """Say that this account cannot sign in now, and whom to ask."""
     facts = enter(interaction_id, "restricted")
     return page("signin/restricted.html", 403, interaction=facts.interaction.id)
+
+
+@blueprint.get("/<interaction_id>/renew")
+def renew_page(interaction_id: str) -> Response:
+    """Ask for a new password after a sign-in was stopped."""
+    return renew.show(interaction_id)
+
+
+@blueprint.post("/<interaction_id>/renew")
+def renew_submit(interaction_id: str) -> Response:
+    """Take the new password."""
+    return renew.submit(interaction_id)
+
+
+@blueprint.get("/<interaction_id>/address")
+def address_page(interaction_id: str) -> Response:
+    """Say that mails to the visitor's address come back, and that another one is needed."""
+    facts = enter(interaction_id, "address")
+    masked = mask_email(facts.account.email or "") if facts.account else None
+    return page("signin/address.html", interaction=facts.interaction.id, masked=masked)
+
+
+@blueprint.post("/<interaction_id>/address")
+def address_later(interaction_id: str) -> Response:
+    """Put the new address off to another time."""
+    interaction = enter(interaction_id, "address").interaction
+    check_csrf(interaction.id)
+    return onward(update_interaction(interaction, clock.now(), postponed=(*interaction.postponed, "address")))
 
 
 @blueprint.get("/<interaction_id>/consent")

@@ -436,6 +436,23 @@ def test_a_password_changed_meanwhile_ends_it_ac_67(
     assert new_visitor().start().identify(password=NEW_PASSWORD).step == "send"
 
 
+def test_the_stop_key_of_the_message_ends_it(app: Flask, alice: str, visitor: Visitor, clock: Clock) -> None:
+    """« Vous n'avez rien demandé ? »: whoever reads the message ends what somebody else began with its code."""
+    from idp.messages.stops import Stop, issue_stop
+    from idp.mfa.stopping import stop_by_key
+
+    prove(visitor)
+    clock.step(seconds=30)
+    with app.app_context():
+        asked = reset.find_reset(visitor.id)
+        assert asked is not None
+        assert stop_by_key(issue_stop(Stop(alice, asked.challenge_id)).replace("-", ""), clock())
+
+    assert choose(visitor).step == "forgot"
+    clock.step(seconds=1)
+    assert visitor.open("identify").identify(password=ALICE_PASSWORD).step == "send"
+
+
 def test_a_code_for_signing_in_opens_no_reset(visitor: Visitor, new_visitor: Visitors, clock: Clock) -> None:
     signing_in = new_visitor().start().identify().ask_for_code()
     ask(visitor)

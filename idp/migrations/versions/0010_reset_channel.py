@@ -1,14 +1,14 @@
 """An account remembers over which channel its password was last reset.
 
 Revision ID: 0010
-Revises: 0006
+Revises: 0007_messages
 """
 
 import sqlalchemy as sa
 from alembic import op
 
 revision = "0010"
-down_revision = "0006"
+down_revision = "0007_messages"
 branch_labels = None
 depends_on = None
 

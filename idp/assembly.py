@@ -23,7 +23,7 @@ PARTS = (
     "idp.developers.views",
 )
 # Tables that answer no request of their own.
-TABLES = ("idp.admin.administrators",)
+TABLES = ("idp.admin.administrators", "idp.mfa.passkeys")
 
 
 # What must hold for a node to take requests, besides its stores; functions without arguments.

@@ -101,6 +101,16 @@ def count_passkeys(account_id: str) -> int:
     return db.session.execute(query).scalar_one()
 
 
+def last_removed_at(account_id: str) -> datetime | None:
+    """Return when an account last removed a passkey: what was proved by one before then counts no longer."""
+    return db.session.scalars(
+        select(Passkey.revoked_at)
+        .where(Passkey.account_id == account_id, Passkey.revoked_at.is_not(None))
+        .order_by(Passkey.revoked_at.desc())
+        .limit(1)
+    ).one_or_none()
+
+
 def user_handle_of(account_id: str) -> bytes | None:
     """Return the handle under which authenticators know an account."""
     return db.session.scalars(

@@ -6,7 +6,7 @@ from werkzeug.wrappers import Response
 
 from idp import clock
 from idp.i18n import _
-from idp.signin import code, identify
+from idp.signin import code, identify, passkey
 from idp.signin.forms import one_field
 from idp.signin.interaction import find_restart, get_interaction, update_interaction
 from idp.signin.journey import STEPS
@@ -24,6 +24,7 @@ def go_where_due(detour: NotDue) -> Response:
 
 
 @blueprint.get("/<interaction_id>/", strict_slashes=False)
+@blueprint.get("/<interaction_id>/passkey/options")
 @blueprint.get("/<interaction_id>/resend")
 @blueprint.get("/<interaction_id>/cancel")
 @blueprint.get("/<interaction_id>/switch")
@@ -43,6 +44,24 @@ def identify_page(interaction_id: str) -> Response:
 def identify_submit(interaction_id: str) -> Response:
     """Answer NIR and password."""
     return identify.submit(interaction_id)
+
+
+@blueprint.get("/<interaction_id>/passkey")
+def passkey_page(interaction_id: str) -> Response:
+    """Ask for the passkey, where nothing else will do."""
+    return passkey.show(interaction_id)
+
+
+@blueprint.post("/<interaction_id>/passkey/options")
+def passkey_options(interaction_id: str) -> Response:
+    """Give the browser a challenge for a passkey."""
+    return passkey.ask(interaction_id)
+
+
+@blueprint.post("/<interaction_id>/passkey")
+def passkey_submit(interaction_id: str) -> Response:
+    """Check a passkey's answer."""
+    return passkey.submit(interaction_id)
 
 
 @blueprint.get("/<interaction_id>/send")
@@ -93,7 +112,7 @@ def no_channel_page(interaction_id: str) -> Response:
 def restricted_page(interaction_id: str) -> Response:
     """Say that this account cannot sign in now, and whom to ask."""
     facts = enter(interaction_id, "restricted")
-    return page("signin/restricted.html", 403, interaction=facts.interaction.id)
+    return page("signin/restricted.html", 403, interaction=facts.interaction.id, passkey=False)
 
 
 @blueprint.get("/<interaction_id>/consent")

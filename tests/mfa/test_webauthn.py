@@ -16,7 +16,7 @@ from idp.db import db
 from idp.mfa import passkeys
 from idp.mfa.passkeys import CannotAdd, Passkey
 from idp.mfa.webauthn import Kind, WebauthnFault, ask_to_register, ask_to_sign_in, check_assertion, check_registration
-from tests.conftest import ISSUER, Clock
+from tests.conftest import Clock
 from tests.mfa.authenticator import AT, BE, BS, SYNCED, UP, UV, Authenticator, b64, cose_of, unb64
 
 HERE = "place-of-a-browser"
@@ -540,7 +540,3 @@ def test_the_id_that_is_told_is_the_one_that_was_attested(account: str, phone: A
     answer = phone.create(registration_options(account), told_id=b"t" * 32)
 
     assert refused(lambda: check_registration(answer, account_id=account, place=HERE)) == "refused"
-
-
-def test_the_test_suite_speaks_for_our_own_origin() -> None:
-    assert Authenticator().origin == ISSUER

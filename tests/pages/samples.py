@@ -26,7 +26,7 @@ CODE: dict[str, Any] = {
     "other_channels": [SMS],
     "sender": "ne-pas-repondre@connexion.exemple.fr",
 }
-IDENTIFY: dict[str, Any] = {"nir": "", "errors": [], "tries_left": None, "pause": None}
+IDENTIFY: dict[str, Any] = {"nir": "", "errors": [], "tries_left": None, "pause": None, "passkey": False}
 ERROR: dict[str, Any] = {"code": "redirect", "restart_url": None}
 ABOUT = {"logo": "/logos/0a1b", "policy": "https://rp.example/données?a=1&b=<2>", "terms": "https://rp.example/terms"}
 SERVICE = "Prime d’activité <&> Démonstration"
@@ -46,7 +46,7 @@ CONFIRM: dict[str, Any] = {
 
 
 def _signin(**context: Any) -> dict[str, Any]:
-    return {"interaction": "Zm9vYmFyYmF6cXV4cXV1eA", "service": SERVICE, **context}
+    return {"interaction": "Zm9vYmFyYmF6cXV4cXV1eA", "service": SERVICE, "passkey": False, **context}
 
 
 # Template -> name of the case -> what the view gives.
@@ -54,6 +54,7 @@ LOGOUT: dict[str, Any] = {"services": [], "others": [], "frames": [], "frame_wai
 SAMPLES: dict[str, dict[str, dict[str, Any]]] = {
     "signin/identify.html": {
         "first": _signin(**IDENTIFY),
+        "passkey": _signin(**{**IDENTIFY, "passkey": True}),
         "a service that says more": _signin(**IDENTIFY, about=ABOUT),
         "two errors": _signin(
             nir="1 99 13",
@@ -73,6 +74,7 @@ SAMPLES: dict[str, dict[str, dict[str, Any]]] = {
     },
     "signin/send.html": {
         "two": _signin(channels=[EMAIL, SMS], errors=[]),
+        "passkey": _signin(channels=[EMAIL, SMS], errors=[], passkey=True),
         "one": _signin(channels=[SMS], errors=[]),
         "error": _signin(channels=[EMAIL, SMS], errors=[FieldError("channel", "Choisissez où recevoir le code.")]),
     },
@@ -93,26 +95,38 @@ SAMPLES: dict[str, dict[str, dict[str, Any]]] = {
     },
     "signin/no_access.html": {
         "others": _signin(other_channels=[EMAIL, SMS]),
+        "passkey": _signin(other_channels=[EMAIL], passkey=True),
         "none": _signin(other_channels=[]),
     },
     "signin/no_channel.html": {"": _signin()},
     "signin/code_pause.html": {
         "many": _signin(until=NOW + timedelta(minutes=15), minutes=15),
+        "passkey": _signin(until=NOW + timedelta(minutes=15), minutes=15, passkey=True),
         "one": _signin(until=NOW + timedelta(minutes=1), minutes=1),
     },
     "signin/send_limit.html": {
         "live": _signin(retry_at=NOW, code_until=NOW + timedelta(minutes=9), other_channels=[SMS]),
+        "passkey": _signin(retry_at=NOW, code_until=None, other_channels=[], passkey=True),
         "dead": _signin(retry_at=NOW, code_until=None, other_channels=[]),
     },
     "signin/password_pause.html": {
-        "bare": {"until": NOW + timedelta(minutes=5), "minutes": 5, "service": SERVICE},
+        "bare": {"until": NOW + timedelta(minutes=5), "minutes": 5, "service": SERVICE, "passkey": False},
+        "passkey": _signin(until=NOW + timedelta(minutes=5), minutes=5, passkey=True),
         "whole": _signin(until=NOW + timedelta(minutes=1), minutes=1),
     },
-    "signin/restricted.html": {"": _signin()},
+    "signin/restricted.html": {"": _signin(), "passkey": _signin(passkey=True)},
+    "signin/passkey.html": {
+        "asked": _signin(failure=None, unknown=None),
+        "failed": _signin(failure="failed", unknown=None),
+        "late": _signin(failure="late", unknown=None),
+        "suspect": _signin(failure="suspect", unknown=None),
+        "unknown": _signin(failure="unknown", unknown={"rp": "idp.test", "id": "bm9ib2R5"}),
+    },
     "signin/send_failed.html": {
         "email": _signin(**EMAIL, channel="email", other_channels=[SMS], all_down=False),
         "sms": _signin(**SMS, channel="sms", other_channels=[], all_down=False),
         "down": _signin(**EMAIL, channel="email", other_channels=[], all_down=True),
+        "passkey": _signin(**EMAIL, channel="email", other_channels=[], all_down=True, passkey=True),
     },
     "signin/consent.html": {
         "some": _signin(items=["votre nom", "votre adresse e-mail"], details=[]),

@@ -122,6 +122,8 @@ def test_an_error_page_renders_when_nothing_else_is_known(render: Render, templa
     ("template", "case", "ids"),
     [
         ("signin/identify.html", "first", {"nir", "password", "signin-submit", "signin-cancel"}),
+        ("signin/identify.html", "passkey", {"nir", "password", "signin-submit", "passkey-submit", "signin-cancel"}),
+        ("signin/send.html", "passkey", {"channel-email", "send-code", "passkey-submit"}),
         ("signin/send.html", "two", {"channel-email", "channel-sms", "send-code", "signin-cancel"}),
         ("signin/code.html", "sent", {"code", "code-submit", "resend-code", "other-method", "signin-cancel"}),
         ("signin/consent.html", "some", {"consent-allow", "consent-deny"}),

@@ -1,14 +1,14 @@
 """Passkeys, and the random handle under which authenticators know an account.
 
 Revision ID: passkeys
-Revises: 0004
+Revises: 0006
 """
 
 import sqlalchemy as sa
 from alembic import op
 
 revision = "passkeys"
-down_revision = "0004"
+down_revision = "0006"
 branch_labels = None
 depends_on = None
 

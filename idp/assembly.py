@@ -21,6 +21,8 @@ PARTS = (
     "idp.oidc.logos",
     "idp.oidc.logout",
     "idp.developers.views",
+    "idp.selfservice.home",
+    "idp.well_known",
 )
 # Tables that answer no request of their own.
 TABLES = ("idp.admin.administrators", "idp.mfa.passkeys")

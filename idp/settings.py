@@ -464,6 +464,9 @@ class Settings(Section):
     code: CodeSettings = CodeSettings()
     passkey_signin: bool = Field(default=True, description="a passkey may be the whole sign-in, without the password")
     passkeys: PasskeySettings = PasskeySettings()
+    change_password_url: str = Field(
+        default="/account/password", description="where `/.well-known/change-password` leads: a path here, or https://…"
+    )
     policy: PolicySettings = PolicySettings()
     throttle: ThrottleSettings = ThrottleSettings()
     lifetimes: Lifetimes = Lifetimes()
@@ -527,6 +530,8 @@ class Settings(Section):
             raise ValueError("outbox.lease must be at least twice logout.timeout")
         if "fr" not in self.locales:
             raise ValueError("locales must contain fr")
+        if not self.change_password_url.startswith(("/", "https://")) or self.change_password_url.startswith("//"):
+            raise ValueError("change_password_url is a path here or an https URL")
         # WebAuthn §5.1.2: an RP ID is the page's host or a parent domain of it.
         is_parent = "." in self.rp_id and self.issuer_host.endswith(f".{self.rp_id}")
         if self.rp_id != self.issuer_host and not is_parent:

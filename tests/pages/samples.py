@@ -4,6 +4,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from idp.selfservice.home import SECTIONS
 from idp.signin.forms import FieldError
 
 NOW = datetime(2026, 3, 2, 13, 20, tzinfo=UTC)
@@ -48,6 +49,15 @@ CONFIRM: dict[str, Any] = {
 def _signin(**context: Any) -> dict[str, Any]:
     return {"interaction": "Zm9vYmFyYmF6cXV4cXV1eA", "service": SERVICE, "passkey": False, **context}
 
+
+def _account(**context: Any) -> dict[str, Any]:
+    return {"confirmed": False, "errors": [], **context}
+
+
+PASSKEY: dict[str, Any] = {
+    "id": "a", "name": 'iPhone <de> "Julie"', "created_at": NOW, "last_used_at": NOW, "suspect_at": None,
+    "backed_up": True,
+}  # fmt: skip
 
 # Template -> name of the case -> what the view gives.
 LOGOUT: dict[str, Any] = {"services": [], "others": [], "frames": [], "frame_wait": 5, "return_url": None}
@@ -166,6 +176,22 @@ SAMPLES: dict[str, dict[str, dict[str, Any]]] = {
         ending: {"ending": ending} for ending in ("given", "denied", "tries", "undone", "stopped", "over")
     },
     "device/pause.html": {"": {"until": NOW + timedelta(minutes=15), "minutes": 15}},
+    "account/home.html": {"": {"sections": SECTIONS}},
+    "account/stopped.html": {"": {}},
+    "account/passkeys.html": {
+        "none": _account(passkeys=[], signals=None, failed=False, removed=False, may_add=True),
+        "some": _account(
+            passkeys=[PASSKEY, {**PASSKEY, "id": "b", "backed_up": False, "last_used_at": None, "suspect_at": NOW}],
+            signals={"rp": "idp.test", "user": "dXNlcg", "name": "Alice <Martin>", "accepted": "YQ Yg"},
+            failed=False,
+            removed=True,
+            may_add=True,
+        ),
+        "failed": _account(passkeys=[PASSKEY], signals=None, failed=True, removed=False, may_add=False),
+    },
+    "account/passkey_add.html": {"": _account()},
+    "account/passkey_name.html": {"": _account(passkey=PASSKEY, longest=60)},
+    "account/passkey_remove.html": {"": _account(passkey=PASSKEY)},
     "logout/confirm.html": {"": {"logout_token": "abc"}},
     "logout/done.html": {
         "some": {**LOGOUT, "services": [SERVICE, "Autre"]},

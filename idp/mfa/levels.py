@@ -18,7 +18,7 @@ LEVELS: tuple[Level, ...] = (
     Level("urn:sesame:acr:2sv", frozenset({"pwd", "email"}), ("pwd", "otp")),
     Level("urn:sesame:acr:mfa", frozenset({"pwd", "sms"}), ("pwd", "otp", "sms", "mfa")),
     # "phishing-resistant" of the OpenID EAP ACR values. A passkey with its person verified is two factors in one; `pop`
-    # and not `hwk` or `swk`, for without attestation nobody knows where the key is kept (ADR 0006).
+    # and not `hwk` or `swk`, for without attestation nobody knows where the key is kept (ADR 0007).
     Level("phr", frozenset({"passkey"}), ("pop", "user", "mfa")),
     Level("phr", frozenset({"pwd", "passkey"}), ("pwd", "pop", "user", "mfa")),
 )

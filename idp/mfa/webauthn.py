@@ -3,7 +3,7 @@
 The library checks type, challenge, origin, RP ID, flags and signature (WebAuthn §7.1, §7.2). Ours are: that a challenge
 serves once, in its own ceremony, browser and account; that nothing comes out of a frame; whose the credential is; that
 counter and backup flags make sense; and that a public key can be used at all. Attestation is not asked for, so none is
-read: a statement that nobody trusts can only do harm (AC-88, ADR 0006).
+read: a statement that nobody trusts can only do harm (AC-88, ADR 0007).
 """
 
 import hashlib

@@ -12,6 +12,7 @@ from idp.mfa.guard import CodePause
 from idp.mfa.levels import level_of, reaches
 from idp.mfa.methods import FACTORS, METHODS, enrolled_methods, offers_passkeys
 from idp.mfa.policy import Decision, PolicyFacts, Rules, can_reach, decide
+from idp.session import Proof
 from idp.settings import settings
 from idp.signin.interaction import Interaction
 from idp.web import device_cookie
@@ -44,6 +45,12 @@ class Facts:
         return self.has_current_password or self.has_current_passkey
 
     @property
+    def proofs(self) -> tuple[Proof, ...]:
+        """What the visitor proved and what still holds; nothing else may be told to a service."""
+        holds = {"pwd": self.has_current_password, "passkey": self.has_current_passkey}
+        return tuple(proof for proof in self.interaction.proofs if holds.get(proof.name, True))
+
+    @property
     def has_current_passkey(self) -> bool:
         """Whether the visitor proved a passkey and the account has removed none since (AC-86)."""
         removed = self.passkey_removed_at
@@ -60,8 +67,7 @@ class Facts:
     @property
     def level_is_reached(self) -> bool:
         """Whether the proofs so far are a complete sign-in that meets the demand, the wishes having been offered."""
-        stale = set() if self.has_current_passkey else {"passkey"}
-        level = level_of({proof.name for proof in self.interaction.proofs} - stale)
+        level = level_of(proof.name for proof in self.proofs)
         if level is None or not self.decision.is_met_by(level.acr, self.interaction.demand.levels):
             return False
         return reaches(level.acr, self.interaction.demand.wished_levels) or not self.may_rise

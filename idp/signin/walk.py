@@ -64,7 +64,7 @@ def onward_url(facts: Facts, now: datetime) -> str:
         return facts.interaction.resume_url
     if step is not None:
         return f"/signin/{facts.interaction.id}/{step}"
-    complete(facts.interaction, now, reason=facts.decision.reason)
+    complete(replace(facts.interaction, proofs=facts.proofs), now, reason=facts.decision.reason)
     return facts.interaction.resume_url
 
 

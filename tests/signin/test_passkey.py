@@ -308,6 +308,24 @@ def test_a_passkey_removed_while_its_owner_walks_counts_no_more_ac_86(
     assert visitor.step == "identify"
 
 
+def test_a_removed_passkey_raises_no_level_either_ac_86(
+    app: Flask, alice: str, visitor: Visitor, phone: Authenticator, clock: Clock
+) -> None:
+    visitor.start(client_id="shop").identify()
+    answer(visitor, phone)
+    assert visitor.step == "consent"
+    with app.app_context():
+        passkeys.revoke_passkey(passkeys.list_passkeys(alice)[0], clock.step(seconds=5))
+        db.session.commit()
+
+    visitor.open("consent")
+    assert visitor.step == "send"
+    visitor.ask_for_code().type_code().submit("consent", decision="allow")
+
+    assert "code" in visitor.told
+    assert acr_of(app, alice) == "urn:sesame:acr:2sv"
+
+
 # -- tricks --------------------------------------------------------------------------------------------------------
 
 

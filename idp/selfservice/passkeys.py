@@ -179,7 +179,8 @@ def _tell(account: Account, kind: str, passkey: Passkey) -> None:
     except ModuleNotFoundError:
         # Comes with the branch that writes these messages.
         return
-    alerts.alert(account, kind, now=clock.now(), detail={"factor": "passkey", "name": passkey.name})
+    detail = {"name": passkey.name, "device": label_device(request.user_agent.string)}
+    alerts.alert(account, kind, now=clock.now(), detail=detail)
 
 
 def _encode(raw: bytes | None) -> str:

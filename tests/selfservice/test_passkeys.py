@@ -82,7 +82,7 @@ def test_a_device_is_added_named_and_listed(
     assert visitor.step == "passkeys"
     assert "Mon Téléphone &lt;b&gt;" in visitor.page.text
     assert "Sauvegardé par votre compte" in visitor.page.text
-    assert alerts == [(alice, "factor-added", {"factor": "passkey", "name": "Google"})]
+    assert alerts == [(alice, "factor-added", {"name": "Google", "device": ""})]
 
 
 def test_it_then_opens_the_account_until_it_is_removed(

@@ -23,9 +23,11 @@ PARTS = (
     "idp.oidc.logos",
     "idp.oidc.logout",
     "idp.developers.views",
+    "idp.selfservice.home",
+    "idp.well_known",
 )
 # Tables that answer no request of their own.
-TABLES = ("idp.admin.administrators",)
+TABLES = ("idp.admin.administrators", "idp.mfa.passkeys")
 
 
 # What must hold for a node to take requests, besides its stores; functions without arguments.

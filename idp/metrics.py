@@ -21,6 +21,7 @@ MAIL_BOUNCES = Counter("idp_mail_bounces_total", "Mails that came back, addresse
 MAIL_DOMAIN = Counter("idp_mail_domain_total", "Answers of relays, by domain", ["domain", "provider", "outcome"])
 STOPS = Counter("idp_stops_total", "Stop keys typed at `/stop`", ["outcome"])
 RESET = Counter("idp_reset_total", "Steps of forgotten passwords", ["step", "outcome"])
+WEBAUTHN = Counter("idp_webauthn_total", "Passkey ceremonies answered", ["ceremony", "outcome"])
 PAUSES = Counter("idp_pauses_total", "Pauses begun", ["kind"])
 TOKEN = Counter("idp_token_total", "Token requests", ["grant", "outcome", "error"])
 DEVICE = Counter("idp_device_total", "Devices that asked to be connected, and what became of it", ["outcome"])

@@ -7,6 +7,7 @@ at once.
 
 import base64
 import os
+import re
 import tomllib
 from collections.abc import Mapping
 from datetime import timedelta
@@ -61,6 +62,13 @@ def _is_key(value: SecretStr) -> SecretStr:
     return value
 
 
+_ORIGIN = re.compile(r"https://[a-z0-9.-]+(?::\d{1,5})?|android:apk-key-hash:[A-Za-z0-9_-]{43}")
+_APPLE_APP = re.compile(r"[A-Z0-9]{10}\.[A-Za-z0-9.-]+")
+_PACKAGE = re.compile(r"[A-Za-z]\w*(?:\.[A-Za-z]\w*)+")
+_FINGERPRINT = re.compile(r"[0-9A-F]{2}(?::[0-9A-F]{2}){31}")
+
+# Those of `mfa/levels.py`, or none.
+Acr = Literal["", "urn:sesame:acr:2sv", "urn:sesame:acr:mfa", "phr"]
 Key = Annotated[SecretStr, AfterValidator(_is_key)]
 
 
@@ -188,6 +196,61 @@ class CodeSettings(Section):
     next_resend_after: timedelta = timedelta(seconds=60)
     sends_per_hour: int = Field(default=5, ge=1)
     sends_per_day: int = Field(default=10, ge=1)
+
+
+class PasskeySettings(Section):
+    """Passkeys (WebAuthn, R6), and what ties the operator's apps and other sites to this provider."""
+
+    enabled: bool = Field(default=True, description="let people sign in with a passkey, and add one")
+    rp_id: str = Field(
+        default="",
+        description="the domain that passkeys belong to: the issuer's host (then empty) or a parent of it; "
+        "changing it makes every passkey useless",
+    )
+    origins: tuple[str, ...] = Field(
+        default=(), description="origins besides the issuer: `https://…`, `android:apk-key-hash:…`"
+    )
+    challenge: timedelta = Field(default=timedelta(minutes=5), description="how long a challenge may be answered")
+    per_account: int = Field(default=20, ge=1, le=64, description="passkeys that one account may have")
+    apple_apps: tuple[str, ...] = Field(default=(), description="`TEAMID.bundle.id` of the operator's own apps")
+    apple_paths: tuple[str, ...] = Field(default=(), description="paths here that open them, such as `/app/retour*`")
+    android_apps: dict[str, tuple[str, ...]] = Field(
+        default={}, description="package name and the SHA-256 fingerprints of its signing certificates; origins follow"
+    )
+
+    @model_validator(mode="after")
+    def _apps_are_apps(self) -> "PasskeySettings":
+        for origin in self.origins:
+            if not _ORIGIN.fullmatch(origin):
+                raise ValueError(f"{origin!r} is no origin: https://host, or android:apk-key-hash: and 43 characters")
+        if any(not _APPLE_APP.fullmatch(app) for app in self.apple_apps):
+            raise ValueError("apple_apps are TEAMID.bundle.id")
+        if any(not path.startswith("/") for path in self.apple_paths):
+            raise ValueError("apple_paths begin with /")
+        for package, fingerprints in self.android_apps.items():
+            if not _PACKAGE.fullmatch(package) or not fingerprints:
+                raise ValueError(f"{package!r} is no package name with fingerprints")
+            if any(not _FINGERPRINT.fullmatch(fingerprint) for fingerprint in fingerprints):
+                raise ValueError(f"fingerprints of {package} are 32 pairs of hexadecimal digits with colons")
+        return self
+
+    @property
+    def android_origins(self) -> tuple[str, ...]:
+        """What Android apps write into `clientDataJSON` for an origin: the hash of their signing certificate."""
+        hashes = [bytes.fromhex(f.replace(":", "")) for prints in self.android_apps.values() for f in prints]
+        return tuple(
+            "android:apk-key-hash:" + base64.urlsafe_b64encode(digest).decode().rstrip("=") for digest in hashes
+        )
+
+
+class PolicySettings(Section):
+    """What the administrator asks of every sign-in, besides what services demand."""
+
+    methods: tuple[str, ...] = Field(default=(), description="second factors that are offered; empty: all there are")
+    minimum_level: Acr = Field(default="", description="the `acr` that every sign-in must reach; empty: any")
+    unknown_device_level: Acr = Field(
+        default="", description="the `acr` to reach on a device that the account was never used on; empty: any"
+    )
 
 
 class ThrottleSettings(Section):
@@ -441,6 +504,12 @@ class Settings(Section):
     outbox: OutboxSettings = OutboxSettings()
     passwords: PasswordSettings = PasswordSettings()
     code: CodeSettings = CodeSettings()
+    passkey_signin: bool = Field(default=True, description="a passkey may be the whole sign-in, without the password")
+    passkeys: PasskeySettings = PasskeySettings()
+    change_password_url: str = Field(
+        default="/account/password", description="where `/.well-known/change-password` leads: a path here, or https://…"
+    )
+    policy: PolicySettings = PolicySettings()
     throttle: ThrottleSettings = ThrottleSettings()
     lifetimes: Lifetimes = Lifetimes()
     device: DeviceSettings = DeviceSettings()
@@ -503,6 +572,12 @@ class Settings(Section):
             raise ValueError("outbox.lease must be at least twice logout.timeout")
         if "fr" not in self.locales:
             raise ValueError("locales must contain fr")
+        if not self.change_password_url.startswith(("/", "https://")) or self.change_password_url.startswith("//"):
+            raise ValueError("change_password_url is a path here or an https URL")
+        # WebAuthn §5.1.2: an RP ID is the page's host or a parent domain of it.
+        is_parent = "." in self.rp_id and self.issuer_host.endswith(f".{self.rp_id}")
+        if self.rp_id != self.issuer_host and not is_parent:
+            raise ValueError("passkeys.rp_id must be the issuer's host or a parent domain of it")
         return self
 
     @model_validator(mode="after")
@@ -519,6 +594,16 @@ class Settings(Section):
                 f"*.{', *.'.join(sorted(TEST_DOMAINS))}; RFC 6761), not for {', '.join(real) or 'a nameless host'}"
             )
         return self
+
+    @property
+    def rp_id(self) -> str:
+        """The domain that passkeys belong to (WebAuthn §5.1.2)."""
+        return self.passkeys.rp_id or self.issuer_host
+
+    @property
+    def passkey_origins(self) -> list[str]:
+        """Every origin from which a passkey may be used; compared exactly."""
+        return [self.issuer, *self.passkeys.origins, *self.passkeys.android_origins]
 
     @property
     def issuer_host(self) -> str:

@@ -19,6 +19,8 @@ OWNERS = {
     "random": "entropy",
     "aiosmtplib": "messages/smtp",
     "smpplib": "messages/smpp",
+    "webauthn": "mfa/webauthn",
+    "cbor2": "mfa/webauthn",
     "http.client": "fetch",
     "urllib.request": "fetch",
     "requests": "fetch",

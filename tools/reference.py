@@ -5,6 +5,7 @@ Run it after adding a setting, a route, an error or a metric: ``make reference``
 
 import sys
 import tempfile
+from collections.abc import Iterable
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -117,7 +118,39 @@ def errors_page() -> str:
     )
 
 
-PAGES = {"errors.md": errors_page, "settings.md": settings_page, "routes.md": routes_page, "metrics.md": metrics_page}
+def methods_page() -> str:
+    """List the second factors, what each reaches with the password, and every level."""
+    from idp.mfa.levels import LEVELS
+    from idp.mfa.methods import FACTORS, METHODS
+    from idp.mfa.policy import FLOORS, RULES, level_with
+
+    rows = ["| method | sends a code | proof | level with the password |", "|---|---|---|---|"]
+    rows += [f"| `{name}` | no | `{one.proof}` | `{level_with(name)}` |" for name, one in FACTORS.items()]
+    rows += [f"| `{name}` | yes | `{one.proof}` | `{level_with(name)}` |" for name, one in METHODS.items()]
+    levels = ["| `acr`, weakest first | proofs | `amr` |", "|---|---|---|"]
+    levels += [f"| `{one.acr}` | {_words(sorted(one.proofs))} | {_words(one.amr)} |" for one in LEVELS]
+    reasons = [*(reason for reason, _ in FLOORS), *dict.fromkeys(reason for reason, _ in RULES)]
+    return (
+        f"{HEAD}# Methods and levels\n\nIn the order in which pages offer them:\n\n"
+        + "\n".join(rows)
+        + "\n\n## Levels\n\n"
+        + "\n".join(levels)
+        + f"\n\nWords of the policy's floors and rules in the audit log: {_words(reasons)}; besides them `free`, "
+        "`demanded`, `wished`, `paused`, `none-enrolled`.\n"
+    )
+
+
+def _words(values: Iterable[str]) -> str:
+    return ", ".join(f"`{value}`" for value in values)
+
+
+PAGES = {
+    "methods.md": methods_page,
+    "errors.md": errors_page,
+    "settings.md": settings_page,
+    "routes.md": routes_page,
+    "metrics.md": metrics_page,
+}
 
 
 def main() -> None:

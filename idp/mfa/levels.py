@@ -19,6 +19,10 @@ LEVELS: tuple[Level, ...] = (
     # A code over the channel by which the password had just been replaced: the same thing twice, whatever it is.
     Level("urn:sesame:acr:2sv", frozenset({"pwd", "reset-channel"}), ("pwd", "otp")),
     Level("urn:sesame:acr:mfa", frozenset({"pwd", "sms"}), ("pwd", "otp", "sms", "mfa")),
+    # "phishing-resistant" of the OpenID EAP ACR values. A passkey with its person verified is two factors in one; `pop`
+    # and not `hwk` or `swk`, for without attestation nobody knows where the key is kept (ADR 0007).
+    Level("phr", frozenset({"passkey"}), ("pop", "user", "mfa")),
+    Level("phr", frozenset({"pwd", "passkey"}), ("pwd", "pop", "user", "mfa")),
 )
 # Several sets of proofs may reach one level.
 ACR_VALUES: tuple[str, ...] = tuple(dict.fromkeys(level.acr for level in LEVELS))

@@ -1,10 +1,11 @@
-"""The second factors: what each proves, whether an account has it, and where its code goes."""
+"""The second factors: what each proves, whether an account has it, and where its code goes, if it has one."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
 
 from idp.accounts.contacts import Masked, mask_email, mask_mobile
 from idp.accounts.models import Account
+from idp.mfa.passkeys import has_passkeys
 from idp.settings import settings
 
 
@@ -21,6 +22,15 @@ class Method:
     def find_destination(self, account: Account) -> str | None:
         """Return where the account's codes go, or ``None`` if this factor cannot be used."""
         return self.destination(account) if self.is_offered() else None
+
+
+@dataclass(frozen=True, slots=True)
+class Factor:
+    """A second factor that sends nothing: the account holder has it at hand."""
+
+    proof: str
+    is_enrolled: Callable[[Account], bool]
+    is_offered: Callable[[], bool]
 
 
 def _verified_email(account: Account) -> str | None:
@@ -41,3 +51,23 @@ METHODS: dict[str, Method] = {
 def available_methods(account: Account) -> list[Method]:
     """Return the factors that this account can use now."""
     return [method for method in METHODS.values() if method.find_destination(account)]
+
+
+def offers_passkeys() -> bool:
+    """Tell whether passkeys can work here: an RP ID is a domain, never an address (WebAuthn §5.1.2)."""
+    return settings.passkeys.enabled and not settings.rp_id.replace(".", "").isdigit() and ":" not in settings.rp_id
+
+
+FACTORS: dict[str, Factor] = {
+    "passkey": Factor("passkey", has_passkeys, offers_passkeys),
+}
+
+
+def available_factors(account: Account) -> list[str]:
+    """Return the names of the factors without a code that this account can use now."""
+    return [name for name, factor in FACTORS.items() if factor.is_offered() and factor.is_enrolled(account)]
+
+
+def enrolled_methods(account: Account) -> tuple[str, ...]:
+    """Return the names of every second factor that this account can use now, in the order in which pages offer them."""
+    return (*available_factors(account), *(method.channel for method in available_methods(account)))

@@ -117,9 +117,15 @@ def show_pause(interaction_id: str) -> Response:
     facts = enter(interaction_id, "pause")
     until = facts.pause.until if facts.pause else None
     if until is None:
-        return page("signin/restricted.html", 403, interaction=facts.interaction.id)
+        # The passkey keeps working where codes have stopped (R7).
+        return page("signin/restricted.html", 403, interaction=facts.interaction.id, passkey="passkey" in facts.factors)
     wait = _seconds(until - clock.now())
-    context = {"interaction": facts.interaction.id, "until": until, "minutes": math.ceil(wait / 60)}
+    context = {
+        "interaction": facts.interaction.id,
+        "until": until,
+        "minutes": math.ceil(wait / 60),
+        "passkey": "passkey" in facts.factors,
+    }
     return _with_retry(page("signin/code_pause.html", 429, **context), wait)
 
 
@@ -176,7 +182,13 @@ def _choice(facts: Facts, errors: list[FieldError], status: int) -> Response:
         for number, channel in enumerate(facts.channels)
     ]
     minutes = settings.code.lifetime // timedelta(minutes=1)
-    context = {"interaction": facts.interaction.id, "channels": channels, "errors": errors, "code_minutes": minutes}
+    context = {
+        "interaction": facts.interaction.id,
+        "channels": channels,
+        "errors": errors,
+        "code_minutes": minutes,
+        "passkey": "passkey" in facts.factors,
+    }
     return page("signin/send.html", status, **context)
 
 
@@ -212,7 +224,7 @@ def _others(facts: Facts, *, without_current: bool = True) -> dict[str, Any]:
     current = facts.challenge.channel if facts.challenge and without_current else None
     names = [channel for channel in facts.channels if channel != current]
     others = [{"name": channel, **_shown(_account(facts), channel)} for channel in names]
-    return {"interaction": facts.interaction.id, "other_channels": others}
+    return {"interaction": facts.interaction.id, "other_channels": others, "passkey": "passkey" in facts.factors}
 
 
 def _shown(account: Account, channel: str) -> dict[str, str]:

@@ -12,6 +12,7 @@ from idp.accounts.passwords import HashingBusy
 from idp.accounts.signin import Authenticated, Paused, Refused, authenticate
 from idp.signin.forms import FieldError, error, one_field
 from idp.signin.interaction import Interaction
+from idp.signin.journey import offers_passkey_signin
 from idp.signin.walk import enter, identify, onward
 from idp.web import PageError, check_csrf, client_address, device_cookie, page
 
@@ -64,13 +65,13 @@ def _authenticate(nir: str, password: str, now: datetime) -> Authenticated | Ref
 
 def _paused(interaction: Interaction, until: datetime, now: datetime) -> Response:
     wait = (until - now).total_seconds()
-    context = {"interaction": interaction.id, "until": until, "minutes": math.ceil(wait / 60)}
-    answer = page("signin/password_pause.html", 429, **context)
+    context = {"until": until, "minutes": math.ceil(wait / 60), "passkey": offers_passkey_signin()}
+    answer = page("signin/password_pause.html", 429, interaction=interaction.id, **context)
     answer.headers["Retry-After"] = str(math.ceil(wait))
     return answer
 
 
 def _form(interaction: Interaction, typed: str, errors: list[FieldError], status: int, **more: object) -> Response:
     # What was typed stays, cut to what a page can bear; the password never does.
-    context = {"tries_left": None, "pause": None, **more}
+    context = {"tries_left": None, "pause": None, "passkey": offers_passkey_signin(), **more}
     return page("signin/identify.html", status, interaction=interaction.id, nir=typed[:40], errors=errors, **context)

@@ -7,14 +7,15 @@ from datetime import datetime
 from idp.accounts import devices, directory
 from idp.accounts.models import Account
 from idp.messages.undeliverable import is_undeliverable
-from idp.mfa import guard
+from idp.mfa import guard, passkeys
 from idp.mfa.codes import Challenge, find_challenge
 from idp.mfa.guard import CodePause
 from idp.mfa.levels import level_of, reaches
-from idp.mfa.methods import available_methods
-from idp.mfa.policy import RESET_CHANNEL, can_reach, offered_channels, with_distrust
+from idp.mfa.methods import FACTORS, METHODS, enrolled_methods, offers_passkeys
+from idp.mfa.policy import RESET_CHANNEL, Decision, PolicyFacts, Rules, can_reach, decide
 from idp.mfa.reset import find_distrusted
 from idp.session import Proof
+from idp.settings import settings
 from idp.signin.interaction import Interaction
 from idp.web import device_cookie
 
@@ -25,13 +26,46 @@ class Facts:
 
     interaction: Interaction
     account: Account | None
-    has_methods: bool
-    channels: tuple[str, ...]
+    decision: Decision
     challenge: Challenge | None
     pause: CodePause | None
     # The channel by which the password was replaced a short while ago.
     distrusted: str | None = None
     email_bounced: bool = False
+    passkey_removed_at: datetime | None = None
+
+    @property
+    def channels(self) -> tuple[str, ...]:
+        """The offered methods that send a code."""
+        methods = (self.distrusted if method == RESET_CHANNEL else method for method in self.decision.methods)
+        return tuple(method for method in methods if method in METHODS)
+
+    @property
+    def factors(self) -> tuple[str, ...]:
+        """The offered methods that send nothing."""
+        return tuple(method for method in self.decision.methods if method in FACTORS)
+
+    @property
+    def is_identified(self) -> bool:
+        """Whether it is known who signs in, by what still holds."""
+        return self.has_current_password or self.has_current_passkey
+
+    @property
+    def proofs(self) -> tuple[Proof, ...]:
+        """What the visitor proved and what still holds; nothing else may be told to a service."""
+        holds = {"pwd": self.has_current_password, "passkey": self.has_current_passkey}
+        return tuple(
+            proof for proof in self.interaction.proofs if holds.get(proof.name, True) and not self.is_void(proof)
+        )
+
+    @property
+    def has_current_passkey(self) -> bool:
+        """Whether the visitor proved a passkey and the account has removed none since (AC-86)."""
+        removed = self.passkey_removed_at
+        proofs = [proof for proof in self.interaction.proofs if proof.name == "passkey"]
+        return self.account is not None and any(
+            (removed is None or proof.at > removed) and not self.is_void(proof) for proof in proofs
+        )
 
     @property
     def has_current_password(self) -> bool:
@@ -48,8 +82,8 @@ class Facts:
     @property
     def level_is_reached(self) -> bool:
         """Whether the proofs so far are a complete sign-in that meets the demand, the wishes having been offered."""
-        level = level_of(proof.name for proof in self.interaction.proofs if not self.is_void(proof))
-        if level is None or not reaches(level.acr, self.interaction.demand.levels):
+        level = level_of(proof.name for proof in self.proofs)
+        if level is None or not self.decision.is_met_by(level.acr, self.interaction.demand.levels):
             return False
         return reaches(level.acr, self.interaction.demand.wished_levels) or not self.may_rise
 
@@ -61,7 +95,7 @@ class Facts:
         """
         begun, wished = self.interaction.created_at, self.interaction.demand.wished_levels
         has_chosen = any(proof.name != "pwd" and proof.at >= begun for proof in self.interaction.proofs)
-        return not has_chosen and can_reach(self.channels, wished)
+        return not has_chosen and can_reach(self.decision.methods, wished)
 
     @property
     def code_is_out(self) -> bool:
@@ -78,10 +112,12 @@ class Step:
 
 
 STEPS: tuple[Step, ...] = (
-    Step("identify", lambda f: not f.has_current_password),
+    Step("identify", lambda f: not f.is_identified),
     Step("restricted", lambda f: f.account is not None and f.account.status != "active"),
-    Step("no-channel", lambda f: not f.level_is_reached and not f.has_methods),
-    Step("unmet", lambda f: not f.level_is_reached and not f.channels),
+    Step("no-channel", lambda f: not f.level_is_reached and f.decision.reason == "none-enrolled"),
+    Step("unmet", lambda f: not f.level_is_reached and not f.decision.methods),
+    # Where codes help too, their pages offer the passkey beside them: nobody without JavaScript is led astray.
+    Step("passkey", lambda f: not f.level_is_reached and not f.channels and "passkey" in f.factors),
     Step("pause", lambda f: not f.level_is_reached and f.pause is not None),
     Step("code", lambda f: not f.level_is_reached and f.code_is_out),
     Step("send", lambda f: not f.level_is_reached),
@@ -100,22 +136,30 @@ def gather_facts(interaction: Interaction, now: datetime) -> Facts:
     """Look up what decides the next step of a sign-in."""
     account = directory.find_account(interaction.account_id) if interaction.account_id else None
     distrusted = find_distrusted(account, now) if account else None
-    usable = tuple(method.channel for method in available_methods(account)) if account else ()
-    methods = with_distrust(usable, distrusted)
-    demand = interaction.demand
     challenge = find_challenge(interaction.challenge_id)
     if challenge is not None and challenge.account_id != interaction.account_id:
         challenge = None
-    offered = offered_channels(methods, demanded=demand.levels, wished=demand.wished_levels)
+    lane = lane_of(account.id, now) if account else guard.UNKNOWN_DEVICES
+    pause = guard.find_pause(account.id, lane, now) if account else None
     email = account.email if account and account.email_verified_at else None
     return Facts(
         email_bounced=is_undeliverable(account.id, email) if account else False,
         interaction=interaction,
         account=account,
-        has_methods=bool(methods),
-        channels=tuple(distrusted if name == RESET_CHANNEL and distrusted else name for name in offered),
+        decision=decide(
+            PolicyFacts(
+                enrolled=enrolled_methods(account) if account else (),
+                demanded=interaction.demand.levels,
+                wished=interaction.demand.wished_levels,
+                device_is_known=lane != guard.UNKNOWN_DEVICES,
+                codes_are_paused=pause is not None,
+                distrusted=distrusted or "",
+                rules=Rules(**settings.policy.model_dump()),
+            )
+        ),
         challenge=challenge,
-        pause=guard.find_pause(account.id, lane_of(account.id, now), now) if account else None,
+        pause=pause,
+        passkey_removed_at=passkeys.last_removed_at(account.id) if account else None,
         distrusted=distrusted,
     )
 
@@ -123,3 +167,9 @@ def gather_facts(interaction: Interaction, now: datetime) -> Facts:
 def lane_of(account_id: str, now: datetime) -> str:
     """Return the lane in which this browser's wrong codes of an account are counted."""
     return devices.find_lane(device_cookie(), account_id, now=now) or guard.UNKNOWN_DEVICES
+
+
+def offers_passkey_signin() -> bool:
+    """Tell whether a passkey may be the whole sign-in (R6)."""
+    allowed = settings.policy.methods
+    return settings.passkey_signin and offers_passkeys() and (not allowed or "passkey" in allowed)

@@ -7,7 +7,7 @@ from werkzeug.wrappers import Response
 from idp import clock
 from idp.accounts.contacts import mask_email
 from idp.i18n import _
-from idp.signin import code, forgot, identify, renew
+from idp.signin import code, forgot, identify, passkey, renew
 from idp.signin.forms import one_field
 from idp.signin.interaction import find_restart, get_interaction, update_interaction
 from idp.signin.journey import STEPS
@@ -25,6 +25,7 @@ def go_where_due(detour: NotDue) -> Response:
 
 
 @blueprint.get("/<interaction_id>/", strict_slashes=False)
+@blueprint.get("/<interaction_id>/passkey/options")
 @blueprint.get("/<interaction_id>/resend")
 @blueprint.get("/<interaction_id>/cancel")
 @blueprint.get("/<interaction_id>/switch")
@@ -94,6 +95,24 @@ def lost_page(interaction_id: str) -> Response:
     return forgot.show_lost(interaction_id)
 
 
+@blueprint.get("/<interaction_id>/passkey")
+def passkey_page(interaction_id: str) -> Response:
+    """Ask for the passkey, where nothing else will do."""
+    return passkey.show(interaction_id)
+
+
+@blueprint.post("/<interaction_id>/passkey/options")
+def passkey_options(interaction_id: str) -> Response:
+    """Give the browser a challenge for a passkey."""
+    return passkey.ask(interaction_id)
+
+
+@blueprint.post("/<interaction_id>/passkey")
+def passkey_submit(interaction_id: str) -> Response:
+    """Check a passkey's answer."""
+    return passkey.submit(interaction_id)
+
+
 @blueprint.get("/<interaction_id>/send")
 def send_page(interaction_id: str) -> Response:
     """Ask where to send the code."""
@@ -142,7 +161,7 @@ def no_channel_page(interaction_id: str) -> Response:
 def restricted_page(interaction_id: str) -> Response:
     """Say that this account cannot sign in now, and whom to ask."""
     facts = enter(interaction_id, "restricted")
-    return page("signin/restricted.html", 403, interaction=facts.interaction.id)
+    return page("signin/restricted.html", 403, interaction=facts.interaction.id, passkey=False)
 
 
 @blueprint.get("/<interaction_id>/renew")

@@ -63,15 +63,15 @@ def onward_url(facts: Facts, now: datetime) -> str:
     """Return the address of what is due, finishing the sign-in when nothing is."""
     step = next_step(facts)
     if step == "unmet":
-        finish(facts.interaction, "unmet", now)
+        finish(facts.interaction, "unmet", now, reason=facts.decision.reason)
         return facts.interaction.resume_url
     if step is not None:
         return f"/signin/{facts.interaction.id}/{step}"
-    complete(facts.interaction, now)
+    complete(replace(facts.interaction, proofs=facts.proofs), now, reason=facts.decision.reason)
     return facts.interaction.resume_url
 
 
-def finish(interaction: Interaction, outcome: Outcome, now: datetime) -> bool:
+def finish(interaction: Interaction, outcome: Outcome, now: datetime, *, reason: str | None = None) -> bool:
     """End a sign-in: true for the one caller that ended it."""
 
     def _end(old: Interaction) -> Interaction | None:
@@ -81,14 +81,19 @@ def finish(interaction: Interaction, outcome: Outcome, now: datetime) -> bool:
     if ended:
         metrics.LOGIN_STEP.labels("end", outcome).inc()
         audit.record(
-            "sign-in", outcome=outcome, account_id=interaction.account_id, client_id=interaction.demand.service_id
+            "sign-in",
+            outcome=outcome,
+            reason=reason,
+            account_id=interaction.account_id,
+            client_id=interaction.demand.service_id,
+            proofs=" ".join(proof.name for proof in interaction.proofs),
         )
     return ended
 
 
-def complete(interaction: Interaction, now: datetime) -> None:
+def complete(interaction: Interaction, now: datetime, *, reason: str | None = None) -> None:
     """Sign the browser in with what was proved; of many rivals one does."""
-    if not finish(interaction, "done", now):
+    if not finish(interaction, "done", now, reason=reason):
         return
     level = level_of(proof.name for proof in interaction.proofs)
     session = web.current_session()
@@ -131,16 +136,16 @@ def prove(interaction: Interaction, name: str, now: datetime) -> Interaction:
     return proved
 
 
-def identify(interaction: Interaction, account_id: str, now: datetime) -> Interaction:
+def identify(interaction: Interaction, account_id: str, now: datetime, *, proof: str = "pwd") -> Interaction:
     """Begin with a person: what another person had proved or was sent in this sign-in is dropped."""
     try:
         web.renew_session()
     except web.PageError:
         # The form was sent twice at once: the other answer took the session along, and the browser, which listens
-        # to its last click only, may never see that cookie. The password was right here too.
+        # to its last click only, may never see that cookie. What was proved is right here too.
         interaction = split_off(interaction, now)
     known = update_interaction(
-        interaction, now, account_id=account_id, proofs=(Proof("pwd", now),), challenge_id=None, consented=None
+        interaction, now, account_id=account_id, proofs=(Proof(proof, now),), challenge_id=None, consented=None
     )
     db.session.commit()
     return known

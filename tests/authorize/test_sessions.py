@@ -225,7 +225,7 @@ def test_acr_values_are_a_wish(signed_in: Visitor) -> None:
 
 
 def test_a_wish_is_handed_to_the_pages(visitor: Visitor) -> None:
-    demand = visitor.interaction(visitor.ask(acr_values="urn:sesame:acr:mfa phr 1")).demand
+    demand = visitor.interaction(visitor.ask(acr_values="urn:sesame:acr:mfa phrh 1")).demand
 
     assert demand.wished_levels == ("urn:sesame:acr:mfa",)
     assert demand.levels == ()

@@ -2,8 +2,7 @@
 
 import pytest
 
-from idp.mfa.levels import LEVELS, is_at_least, level_of, reaches
-from idp.mfa.policy import offered_channels
+from idp.mfa.levels import ACR_VALUES, LEVELS, is_at_least, level_of, reaches
 
 TWO_STEP, MFA = "urn:sesame:acr:2sv", "urn:sesame:acr:mfa"
 
@@ -18,6 +17,9 @@ TWO_STEP, MFA = "urn:sesame:acr:2sv", "urn:sesame:acr:mfa"
         (("pwd", "email"), TWO_STEP),
         (("pwd", "sms"), MFA),
         (("pwd", "email", "sms"), MFA),
+        (("passkey",), "phr"),
+        (("pwd", "passkey"), "phr"),
+        (("pwd", "email", "passkey"), "phr"),
     ],
 )
 def test_one_factor_is_no_level_and_two_are_their_own(proofs: tuple[str, ...], acr: str | None) -> None:
@@ -30,6 +32,17 @@ def test_mfa_is_never_said_of_an_e_mailed_code() -> None:
     assert all("mfa" not in level.amr for level in LEVELS if "email" in level.proofs)
 
 
+def test_a_passkey_claims_possession_and_a_verified_person_not_where_its_key_is_kept() -> None:
+    assert level_of(["passkey"]) == LEVELS[-2]
+    assert LEVELS[-2].amr == ("pop", "user", "mfa")
+    assert LEVELS[-1].amr == ("pwd", "pop", "user", "mfa")
+    assert not {"hwk", "swk", "fpt", "face"} & {word for level in LEVELS for word in level.amr}
+
+
+def test_each_level_is_listed_once_weakest_first() -> None:
+    assert ACR_VALUES == (TWO_STEP, MFA, "phr")
+
+
 @pytest.mark.parametrize(
     ("acr", "wanted", "is_enough"),
     [
@@ -38,6 +51,7 @@ def test_mfa_is_never_said_of_an_e_mailed_code() -> None:
         (TWO_STEP, MFA, False),
         (None, TWO_STEP, False),
         (MFA, "phr", False),
+        ("phr", MFA, True),
         ("x", "x", False),
     ],
 )
@@ -48,24 +62,3 @@ def test_a_level_satisfies_itself_and_weaker_ones(acr: str | None, wanted: str, 
 def test_nobody_wanting_anything_is_satisfied() -> None:
     assert reaches(TWO_STEP, ())
     assert not reaches(TWO_STEP, ("unknown",))
-
-
-@pytest.mark.parametrize(
-    ("demanded", "wished", "offered"),
-    [
-        ((), (), ("email", "sms")),
-        ((), (MFA,), ("sms", "email")),
-        ((), ("unknown",), ("email", "sms")),
-        ((MFA,), (), ("sms",)),
-        ((TWO_STEP,), (), ("email", "sms")),
-        (("phr",), (), ()),
-    ],
-)
-def test_a_demand_decides_and_a_wish_orders(
-    demanded: tuple[str, ...], wished: tuple[str, ...], offered: tuple[str, ...]
-) -> None:
-    assert offered_channels(("email", "sms"), demanded=demanded, wished=wished) == offered
-
-
-def test_a_demand_that_the_account_cannot_meet_offers_nothing() -> None:
-    assert offered_channels(("email",), demanded=(MFA,), wished=()) == ()

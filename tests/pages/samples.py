@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from idp.accounts.contacts import Masked
+from idp.selfservice.home import SECTIONS
 from idp.signin.forms import FieldError
 
 NOW = datetime(2026, 3, 2, 13, 20, tzinfo=UTC)
@@ -28,7 +29,7 @@ CODE: dict[str, Any] = {
     "other_channels": [SMS],
     "sender": "ne-pas-repondre@connexion.exemple.fr",
 }
-IDENTIFY: dict[str, Any] = {"nir": "", "errors": [], "tries_left": None, "pause": None}
+IDENTIFY: dict[str, Any] = {"nir": "", "errors": [], "tries_left": None, "pause": None, "passkey": False}
 FORGOT_CODE: dict[str, Any] = {
     "errors": [],
     "again": False,
@@ -58,14 +59,24 @@ CONFIRM: dict[str, Any] = {
 
 
 def _signin(**context: Any) -> dict[str, Any]:
-    return {"interaction": "Zm9vYmFyYmF6cXV4cXV1eA", "service": SERVICE, **context}
+    return {"interaction": "Zm9vYmFyYmF6cXV4cXV1eA", "service": SERVICE, "passkey": False, **context}
 
+
+def _account(**context: Any) -> dict[str, Any]:
+    return {"confirmed": False, "errors": [], **context}
+
+
+PASSKEY: dict[str, Any] = {
+    "id": "a", "name": 'iPhone <de> "Julie"', "created_at": NOW, "last_used_at": NOW, "suspect_at": None,
+    "backed_up": True,
+}  # fmt: skip
 
 # Template -> name of the case -> what the view gives.
 LOGOUT: dict[str, Any] = {"services": [], "others": [], "frames": [], "frame_wait": 5, "return_url": None}
 SAMPLES: dict[str, dict[str, dict[str, Any]]] = {
     "signin/identify.html": {
         "first": _signin(**IDENTIFY),
+        "passkey": _signin(**{**IDENTIFY, "passkey": True}),
         "a service that says more": _signin(**IDENTIFY, about=ABOUT),
         "after a reset": _signin(**IDENTIFY, changed=True),
         "two errors": _signin(
@@ -110,6 +121,7 @@ SAMPLES: dict[str, dict[str, dict[str, Any]]] = {
     "signin/lost.html": {"": _signin()},
     "signin/send.html": {
         "two": _signin(channels=[EMAIL, SMS], errors=[]),
+        "passkey": _signin(channels=[EMAIL, SMS], errors=[], passkey=True),
         "one": _signin(channels=[SMS], errors=[]),
         "error": _signin(channels=[EMAIL, SMS], errors=[FieldError("channel", "Choisissez où recevoir le code.")]),
     },
@@ -140,26 +152,38 @@ SAMPLES: dict[str, dict[str, dict[str, Any]]] = {
     },
     "signin/no_access.html": {
         "others": _signin(other_channels=[EMAIL, SMS]),
+        "passkey": _signin(other_channels=[EMAIL], passkey=True),
         "none": _signin(other_channels=[]),
     },
     "signin/no_channel.html": {"": _signin()},
     "signin/code_pause.html": {
         "many": _signin(until=NOW + timedelta(minutes=15), minutes=15),
+        "passkey": _signin(until=NOW + timedelta(minutes=15), minutes=15, passkey=True),
         "one": _signin(until=NOW + timedelta(minutes=1), minutes=1),
     },
     "signin/send_limit.html": {
         "live": _signin(retry_at=NOW, code_until=NOW + timedelta(minutes=9), other_channels=[SMS]),
+        "passkey": _signin(retry_at=NOW, code_until=None, other_channels=[], passkey=True),
         "dead": _signin(retry_at=NOW, code_until=None, other_channels=[]),
     },
     "signin/password_pause.html": {
-        "bare": {"until": NOW + timedelta(minutes=5), "minutes": 5, "service": SERVICE},
+        "bare": {"until": NOW + timedelta(minutes=5), "minutes": 5, "service": SERVICE, "passkey": False},
+        "passkey": _signin(until=NOW + timedelta(minutes=5), minutes=5, passkey=True),
         "whole": _signin(until=NOW + timedelta(minutes=1), minutes=1),
     },
-    "signin/restricted.html": {"": _signin()},
+    "signin/restricted.html": {"": _signin(), "passkey": _signin(passkey=True)},
+    "signin/passkey.html": {
+        "asked": _signin(failure=None, unknown=None),
+        "failed": _signin(failure="failed", unknown=None),
+        "late": _signin(failure="late", unknown=None),
+        "suspect": _signin(failure="suspect", unknown=None),
+        "unknown": _signin(failure="unknown", unknown={"rp": "idp.test", "id": "bm9ib2R5"}),
+    },
     "signin/send_failed.html": {
         "email": _signin(**EMAIL, channel="email", other_channels=[SMS], all_down=False),
         "sms": _signin(**SMS, channel="sms", other_channels=[], all_down=False),
         "down": _signin(**EMAIL, channel="email", other_channels=[], all_down=True),
+        "passkey": _signin(**EMAIL, channel="email", other_channels=[], all_down=True, passkey=True),
     },
     "signin/consent.html": {
         "some": _signin(items=["votre nom", "votre adresse e-mail"], details=[]),
@@ -199,6 +223,22 @@ SAMPLES: dict[str, dict[str, dict[str, Any]]] = {
         ending: {"ending": ending} for ending in ("given", "denied", "tries", "undone", "stopped", "over")
     },
     "device/pause.html": {"": {"until": NOW + timedelta(minutes=15), "minutes": 15}},
+    "account/home.html": {"": {"sections": SECTIONS}},
+    "account/stopped.html": {"": {}},
+    "account/passkeys.html": {
+        "none": _account(passkeys=[], signals=None, failed=False, removed=False, may_add=True),
+        "some": _account(
+            passkeys=[PASSKEY, {**PASSKEY, "id": "b", "backed_up": False, "last_used_at": None, "suspect_at": NOW}],
+            signals={"rp": "idp.test", "user": "dXNlcg", "name": "Alice <Martin>", "accepted": "YQ Yg"},
+            failed=False,
+            removed=True,
+            may_add=True,
+        ),
+        "failed": _account(passkeys=[PASSKEY], signals=None, failed=True, removed=False, may_add=False),
+    },
+    "account/passkey_add.html": {"": _account()},
+    "account/passkey_name.html": {"": _account(passkey=PASSKEY, longest=60)},
+    "account/passkey_remove.html": {"": _account(passkey=PASSKEY)},
     "logout/confirm.html": {"": {"logout_token": "abc"}},
     "logout/done.html": {
         "some": {**LOGOUT, "services": [SERVICE, "Autre"]},

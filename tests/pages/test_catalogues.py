@@ -33,6 +33,7 @@ FAMILIES = {
     "u11.": ("email", "sms"),
     "u11.title.": ("email", "sms"),
     "u11.retry.": ("email", "sms"),
+    "u12.": ("failed", "late", "suspect", "unknown"),
     "device.origin.": ("seen", "given"),
     "device.text.": ("given", "denied", "tries", "undone", "stopped", "over"),
     "device.title.": ("given", "denied", "tries", "undone", "stopped", "over"),

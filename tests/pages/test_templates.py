@@ -49,7 +49,7 @@ def test_every_page_template_has_a_sample() -> None:
     pages = {str(path.relative_to(TEMPLATES)) for path in TEMPLATES.rglob("*.html")}
 
     mails = {name for name in pages if name.startswith("mail/")}
-    assert set(SAMPLES) == pages - mails - {"layout.html", "macros.html"}
+    assert set(SAMPLES) == pages - mails - {"account/frame.html", "layout.html", "macros.html"}
 
 
 @in_both
@@ -123,6 +123,8 @@ def test_an_error_page_renders_when_nothing_else_is_known(render: Render, templa
     ("template", "case", "ids"),
     [
         ("signin/identify.html", "first", {"nir", "password", "signin-submit", "signin-cancel"}),
+        ("signin/identify.html", "passkey", {"nir", "password", "signin-submit", "passkey-submit", "signin-cancel"}),
+        ("signin/send.html", "passkey", {"channel-email", "send-code", "passkey-submit"}),
         ("signin/send.html", "two", {"channel-email", "channel-sms", "send-code", "signin-cancel"}),
         ("signin/code.html", "sent", {"code", "code-submit", "resend-code", "other-method", "signin-cancel"}),
         ("signin/consent.html", "some", {"consent-allow", "consent-deny"}),

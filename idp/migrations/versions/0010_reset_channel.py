@@ -1,14 +1,14 @@
 """An account remembers over which channel its password was last reset.
 
 Revision ID: 0010
-Revises: 0007_messages
+Revises: passkeys
 """
 
 import sqlalchemy as sa
 from alembic import op
 
 revision = "0010"
-down_revision = "0007_messages"
+down_revision = "passkeys"
 branch_labels = None
 depends_on = None
 

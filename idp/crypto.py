@@ -19,7 +19,7 @@ from idp.settings import settings
 _VERSION = 1
 Purpose = Literal[
     "code", "grant", "refresh", "subject", "csrf", "device", "pepper", "spray", "dpop", "source", "stop", "words",
-    "bounce", "stand-in",
+    "bounce", "stand-in", "recovery",
 ]  # fmt: skip
 _OWNER: dict[str, str] = {
     "code": "code",
@@ -36,6 +36,7 @@ _OWNER: dict[str, str] = {
     "words": "code",
     "bounce": "token",
     "stand-in": "index",
+    "recovery": "code",
 }
 
 

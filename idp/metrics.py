@@ -20,6 +20,7 @@ ALERTS = Counter("idp_alerts_total", "Alerts to account holders", ["kind", "chan
 MAIL_BOUNCES = Counter("idp_mail_bounces_total", "Mails that came back, addresses that do not receive", ["outcome"])
 MAIL_DOMAIN = Counter("idp_mail_domain_total", "Answers of relays, by domain", ["domain", "provider", "outcome"])
 STOPS = Counter("idp_stops_total", "Stop keys typed at `/stop`", ["outcome"])
+FACTOR = Counter("idp_factor_total", "Authenticator apps and recovery codes", ["factor", "outcome"])
 RESET = Counter("idp_reset_total", "Steps of forgotten passwords", ["step", "outcome"])
 WEBAUTHN = Counter("idp_webauthn_total", "Passkey ceremonies answered", ["ceremony", "outcome"])
 PAUSES = Counter("idp_pauses_total", "Pauses begun", ["kind"])

@@ -21,6 +21,8 @@ OWNERS = {
     "smpplib": "messages/smpp",
     "webauthn": "mfa/webauthn",
     "cbor2": "mfa/webauthn",
+    "pyotp": "mfa/totp",
+    "segno": "selfservice/authenticator",
     "http.client": "fetch",
     "urllib.request": "fetch",
     "requests": "fetch",

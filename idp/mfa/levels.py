@@ -18,6 +18,9 @@ LEVELS: tuple[Level, ...] = (
     Level("urn:sesame:acr:2sv", frozenset({"pwd", "email"}), ("pwd", "otp")),
     # A code over the channel by which the password had just been replaced: the same thing twice, whatever it is.
     Level("urn:sesame:acr:2sv", frozenset({"pwd", "reset-channel"}), ("pwd", "otp")),
+    # A sheet of paper that may lie anywhere: it gets its owner in and is told no better than a mailbox.
+    Level("urn:sesame:acr:2sv", frozenset({"pwd", "recovery"}), ("pwd", "otp")),
+    Level("urn:sesame:acr:mfa", frozenset({"pwd", "totp"}), ("pwd", "otp", "mfa")),
     Level("urn:sesame:acr:mfa", frozenset({"pwd", "sms"}), ("pwd", "otp", "sms", "mfa")),
     # "phishing-resistant" of the OpenID EAP ACR values. A passkey with its person verified is two factors in one; `pop`
     # and not `hwk` or `swk`, for without attestation nobody knows where the key is kept (ADR 0007).

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from idp.accounts.contacts import Masked, mask_email, mask_mobile
 from idp.accounts.models import Account
 from idp.mfa.passkeys import has_passkeys
+from idp.mfa.recovery_codes import has_recovery_codes
+from idp.mfa.totp import has_totp
 from idp.settings import settings
 
 
@@ -60,6 +62,8 @@ def offers_passkeys() -> bool:
 
 FACTORS: dict[str, Factor] = {
     "passkey": Factor("passkey", has_passkeys, offers_passkeys),
+    "totp": Factor("totp", has_totp, lambda: True),
+    "recovery": Factor("recovery", has_recovery_codes, lambda: True),
 }
 
 

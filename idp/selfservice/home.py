@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from flask import Response
 
-from idp.selfservice import passkeys
+from idp.selfservice import authenticator, passkeys, recovery
 from idp.selfservice.entry import blueprint, show
 
 __all__ = ["SECTIONS", "blueprint"]
@@ -20,7 +20,11 @@ class Section:
     purpose: str
 
 
-SECTIONS: tuple[Section, ...] = (Section("passkeys", passkeys, "account.passkeys.title", "account.passkeys.purpose"),)
+SECTIONS: tuple[Section, ...] = (
+    Section("passkeys", passkeys, "account.passkeys.title", "account.passkeys.purpose"),
+    Section("authenticator", authenticator, "account.authenticator.title", "account.authenticator.purpose"),
+    Section("recovery", recovery, "account.recovery.title", "account.recovery.purpose"),
+)
 
 
 @blueprint.get("", strict_slashes=False)

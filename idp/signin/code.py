@@ -125,6 +125,7 @@ def show_pause(interaction_id: str) -> Response:
         "until": until,
         "minutes": math.ceil(wait / 60),
         "passkey": "passkey" in facts.factors,
+        "at_hand": at_hand(facts),
     }
     return _with_retry(page("signin/code_pause.html", 429, **context), wait)
 
@@ -188,6 +189,7 @@ def _choice(facts: Facts, errors: list[FieldError], status: int) -> Response:
         "errors": errors,
         "code_minutes": minutes,
         "passkey": "passkey" in facts.factors,
+        "at_hand": at_hand(facts),
     }
     return page("signin/send.html", status, **context)
 
@@ -224,7 +226,12 @@ def _others(facts: Facts, *, without_current: bool = True) -> dict[str, Any]:
     current = facts.challenge.channel if facts.challenge and without_current else None
     names = [channel for channel in facts.channels if channel != current]
     others = [{"name": channel, **_shown(_account(facts), channel)} for channel in names]
-    return {"interaction": facts.interaction.id, "other_channels": others, "passkey": "passkey" in facts.factors}
+    return {
+        "interaction": facts.interaction.id,
+        "other_channels": others,
+        "passkey": "passkey" in facts.factors,
+        "at_hand": at_hand(facts),
+    }
 
 
 def _shown(account: Account, channel: str) -> dict[str, str]:
@@ -234,6 +241,11 @@ def _shown(account: Account, channel: str) -> dict[str, str]:
     if channel == "sms":
         return {"masked": masked.text, "spoken": _("u02.sr.sms", nn=masked.ending)}
     return {"masked": masked.text, "spoken": _("u02.sr.email", a=masked.first, b=masked.last, domaine=masked.domain)}
+
+
+def at_hand(facts: Facts) -> list[str]:
+    """Return the offered methods that need a code which nobody sends."""
+    return [name for name in facts.factors if name in {"totp", "recovery"}]
 
 
 def _account(facts: Facts) -> Account:

@@ -119,6 +119,9 @@ STEPS: tuple[Step, ...] = (
     # Where codes help too, their pages offer the passkey beside them: nobody without JavaScript is led astray.
     Step("passkey", lambda f: not f.level_is_reached and not f.channels and "passkey" in f.factors),
     Step("pause", lambda f: not f.level_is_reached and f.pause is not None),
+    # The same for an app and for recovery codes: a page of their own only where nothing else is left.
+    Step("authenticator", lambda f: not f.level_is_reached and not f.channels and "totp" in f.factors),
+    Step("recovery", lambda f: not f.level_is_reached and not f.channels and "recovery" in f.factors),
     Step("code", lambda f: not f.level_is_reached and f.code_is_out),
     Step("send", lambda f: not f.level_is_reached),
     Step("renew", lambda f: f.account is not None and f.account.stopped_at is not None),

@@ -16,6 +16,7 @@ from idp.mfa import passkeys
 from idp.mfa.passkeys import Passkey
 from idp.mfa.webauthn import Kind, WebauthnFault, ask_to_sign_in, check_assertion
 from idp.settings import settings
+from idp.signin.code import at_hand
 from idp.signin.forms import one_field
 from idp.signin.journey import Facts, offers_passkey_signin
 from idp.signin.walk import enter, identify, onward, prove
@@ -33,7 +34,9 @@ _TEXTS = {"unknown": "unknown", "challenge": "late", "counter": "suspect"}
 def show(interaction_id: str) -> Response:
     """Show the page of a visitor who can go on with a passkey only."""
     facts = enter(interaction_id, "passkey")
-    return page("signin/passkey.html", interaction=facts.interaction.id, failure=None, unknown=None)
+    return page(
+        "signin/passkey.html", interaction=facts.interaction.id, failure=None, unknown=None, at_hand=at_hand(facts)
+    )
 
 
 def ask(interaction_id: str) -> Response:

@@ -7,7 +7,7 @@ from werkzeug.wrappers import Response
 from idp import clock
 from idp.accounts.contacts import mask_email
 from idp.i18n import _
-from idp.signin import code, forgot, identify, passkey, renew
+from idp.signin import at_hand, code, forgot, identify, passkey, renew
 from idp.signin.forms import one_field
 from idp.signin.interaction import find_restart, get_interaction, update_interaction
 from idp.signin.journey import STEPS
@@ -111,6 +111,30 @@ def passkey_options(interaction_id: str) -> Response:
 def passkey_submit(interaction_id: str) -> Response:
     """Check a passkey's answer."""
     return passkey.submit(interaction_id)
+
+
+@blueprint.get("/<interaction_id>/authenticator")
+def authenticator_page(interaction_id: str) -> Response:
+    """Ask for a code of the visitor's app."""
+    return at_hand.show_authenticator(interaction_id)
+
+
+@blueprint.post("/<interaction_id>/authenticator")
+def authenticator_submit(interaction_id: str) -> Response:
+    """Check a code of the visitor's app."""
+    return at_hand.submit_authenticator(interaction_id)
+
+
+@blueprint.get("/<interaction_id>/recovery")
+def recovery_page(interaction_id: str) -> Response:
+    """Ask for a recovery code."""
+    return at_hand.show_recovery(interaction_id)
+
+
+@blueprint.post("/<interaction_id>/recovery")
+def recovery_submit(interaction_id: str) -> Response:
+    """Use a recovery code up."""
+    return at_hand.submit_recovery(interaction_id)
 
 
 @blueprint.get("/<interaction_id>/send")

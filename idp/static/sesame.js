@@ -72,6 +72,13 @@ function showPassword(id) {
   field.form.addEventListener("submit", () => set(false));
 }
 
+function offerPrint() {
+  const button = find("print");
+  if (!button) return;
+  button.hidden = false;
+  button.addEventListener("click", () => window.print());
+}
+
 const showPasswords = () => ["password", "new-password"].forEach(showPassword);
 
 function warnOfCapsLock() {
@@ -222,6 +229,7 @@ function goOnWhenTold() {
 }
 
 for (const comfort of [
+  offerPrint,
   focusSummary, showLocalTimes, echoNumber, showPasswords, warnOfCapsLock, countToResend, tellCodeTime,
   countPause, takeCodeFromMessage, sendOnce, followDelivery, followOtherTab, goOn, goOnWhenTold,
 ]) comfort();

@@ -34,6 +34,14 @@ ALL = ("passkey", "email", "sms")
         (PolicyFacts(ALL, rules=Rules((), TWO_STEP, MFA)), ("passkey", "sms"), "unknown-device"),
         (PolicyFacts(ALL, rules=Rules((), PHR, MFA)), ("passkey",), "minimum"),
         (PolicyFacts(ALL, codes_are_paused=True), ALL, "paused"),
+        (PolicyFacts(("email", "recovery"), demanded=(MFA,)), (), "unmet"),
+        (PolicyFacts(ALL, distrusted="email"), ("passkey", "sms"), "reset"),
+        (PolicyFacts(("email", "recovery"), distrusted="email"), ("recovery",), "reset"),
+        (PolicyFacts(("sms",), distrusted="sms"), ("reset-channel",), "reset"),
+        (PolicyFacts(("sms",), distrusted="email"), ("sms",), "free"),
+        (PolicyFacts(("sms",), distrusted="sms", demanded=(MFA,)), (), "unmet"),
+        (PolicyFacts(("sms",), distrusted="sms", rules=Rules(methods=("sms",))), ("reset-channel",), "reset"),
+        (PolicyFacts(("sms",), distrusted="sms", rules=Rules(methods=("email",))), (), "ruled-out"),
     ],
 )
 def test_facts_decide(facts: PolicyFacts, methods: tuple[str, ...], reason: str) -> None:
@@ -61,7 +69,9 @@ def test_service_and_administrator_must_both_be_satisfied(
 
 
 def test_every_method_reaches_a_level_with_the_password() -> None:
-    assert {name: level_with(name) for name in (*METHODS, *FACTORS)} == {"email": TWO_STEP, "sms": MFA, "passkey": PHR}
+    assert {name: level_with(name) for name in (*METHODS, *FACTORS)} == {
+        "email": TWO_STEP, "sms": MFA, "passkey": PHR, "totp": MFA, "recovery": TWO_STEP,
+    }  # fmt: skip
 
 
 levels = st.lists(st.sampled_from(ACR_VALUES), max_size=2).map(tuple)

@@ -4,6 +4,8 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from markupsafe import Markup
+
 from idp.accounts.contacts import Masked
 from idp.selfservice.home import SECTIONS
 from idp.signin.forms import FieldError
@@ -71,6 +73,7 @@ PASSKEY: dict[str, Any] = {
     "backed_up": True,
 }  # fmt: skip
 
+QR = Markup('<svg xmlns="http://www.w3.org/2000/svg" width="10" height="10"><path d="M0 0h10v10z"/></svg>')
 # Template -> name of the case -> what the view gives.
 LOGOUT: dict[str, Any] = {"services": [], "others": [], "frames": [], "frame_wait": 5, "return_url": None}
 SAMPLES: dict[str, dict[str, dict[str, Any]]] = {
@@ -119,10 +122,19 @@ SAMPLES: dict[str, dict[str, dict[str, Any]]] = {
     },
     "signin/reset_pause.html": {"": _signin(until=NOW + timedelta(minutes=15), minutes=15)},
     "signin/lost.html": {"": _signin()},
+    "signin/authenticator.html": {
+        "first": _signin(errors=[], others=True),
+        "wrong": _signin(errors=[FieldError("code", "Ce n’est pas le bon code.")], others=False),
+    },
+    "signin/recovery.html": {
+        "first": _signin(errors=[], others=False),
+        "wrong": _signin(errors=[FieldError("recovery-code", "Ce code ne marche pas.")], others=True),
+    },
     "signin/send.html": {
         "two": _signin(channels=[EMAIL, SMS], errors=[]),
         "passkey": _signin(channels=[EMAIL, SMS], errors=[], passkey=True),
         "one": _signin(channels=[SMS], errors=[]),
+        "at hand": _signin(channels=[SMS], errors=[], at_hand=["totp", "recovery"]),
         "error": _signin(channels=[EMAIL, SMS], errors=[FieldError("channel", "Choisissez où recevoir le code.")]),
     },
     "stop/enter.html": {
@@ -154,6 +166,7 @@ SAMPLES: dict[str, dict[str, dict[str, Any]]] = {
         "others": _signin(other_channels=[EMAIL, SMS]),
         "passkey": _signin(other_channels=[EMAIL], passkey=True),
         "none": _signin(other_channels=[]),
+        "at hand": _signin(other_channels=[EMAIL], at_hand=["totp", "recovery"]),
     },
     "signin/no_channel.html": {"": _signin()},
     "signin/code_pause.html": {
@@ -239,6 +252,21 @@ SAMPLES: dict[str, dict[str, dict[str, Any]]] = {
     "account/passkey_add.html": {"": _account()},
     "account/passkey_name.html": {"": _account(passkey=PASSKEY, longest=60)},
     "account/passkey_remove.html": {"": _account(passkey=PASSKEY)},
+    "account/recovery.html": {
+        "none": _account(left=0, made_at=None, how_many=10),
+        "one": _account(left=1, made_at=NOW, how_many=10),
+        "some": _account(left=9, made_at=NOW, how_many=10),
+    },
+    "account/recovery_codes.html": {"": _account(codes=["3479-CDFH-JKMN-PQRT"] * 10, made_at=NOW)},
+    "account/authenticator.html": {
+        "none": _account(totp=None),
+        "new": _account(totp={"created_at": NOW, "last_used_at": None}),
+        "used": _account(totp={"created_at": NOW, "last_used_at": NOW}),
+    },
+    "account/authenticator_add.html": {
+        "first": _account(secret="ABCD EFGH", picture=QR),
+        "wrong": _account(secret="ABCD EFGH", picture=QR, errors=[FieldError("code", "Ce n’est pas le bon code.")]),
+    },
     "logout/confirm.html": {"": {"logout_token": "abc"}},
     "logout/done.html": {
         "some": {**LOGOUT, "services": [SERVICE, "Autre"]},

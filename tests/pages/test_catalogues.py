@@ -21,6 +21,9 @@ TEXTED = ("sign_in", "step_up", "reset", "new_mobile")
 # Texts whose last word is only known at run time, and what the word can be.
 FAMILIES = {
     "e.code.": ("empty", "length", "chars", "wrong", "expired", "used", "burnt", "replaced"),
+    "e.recovery.": ("wrong", "form", "empty"),
+    "u05.with.": ("totp", "recovery"),
+    "u05.have.": ("totp", "recovery"),
     "e.newpwd.": ("empty", "short", "long", "chars", "common", "context"),
     "u23.": ("email", "sms"),
     "e.nir.": ("empty", "length", "chars", "key"),

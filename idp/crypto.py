@@ -36,7 +36,7 @@ _OWNER: dict[str, str] = {
     "words": "code",
     "bounce": "token",
     "stand-in": "index",
-    "recovery": "code",
+    "recovery": "index",
 }
 
 

@@ -17,7 +17,9 @@ from idp import entropy
 from idp.settings import settings
 
 _VERSION = 1
-Purpose = Literal["code", "grant", "refresh", "subject", "csrf", "device", "pepper", "spray", "dpop", "source"]
+Purpose = Literal[
+    "code", "grant", "refresh", "subject", "csrf", "device", "pepper", "spray", "dpop", "source", "stop", "words", "bounce"
+]  # fmt: skip
 _OWNER: dict[str, str] = {
     "code": "code",
     "grant": "token",
@@ -29,6 +31,9 @@ _OWNER: dict[str, str] = {
     "spray": "token",
     "dpop": "token",
     "source": "token",
+    "stop": "token",
+    "words": "code",
+    "bounce": "token",
 }
 
 

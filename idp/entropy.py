@@ -3,7 +3,7 @@
 import secrets
 
 # No vowels that spell words, no characters that sound or look alike when read over the telephone.
-_SPOKEN = "3479CDFHJKMNPQRTWXY"
+SPOKEN = "3479CDFHJKMNPQRTWXY"
 
 
 def random_bytes(length: int) -> bytes:
@@ -34,5 +34,5 @@ def letters(alphabet: str, count: int) -> str:
 
 def reference() -> str:
     """Return a reference that a visitor can read aloud to support, such as ``7KQ-4MX``."""
-    drawn = letters(_SPOKEN, 6)
+    drawn = letters(SPOKEN, 6)
     return f"{drawn[:3]}-{drawn[3:]}"

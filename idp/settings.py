@@ -125,6 +125,24 @@ class OutboxSettings(Section):
     keep_finished: timedelta = timedelta(hours=24)
 
 
+class MessageSettings(Section):
+    """What messages say beside their text, and how long what they offer can be used."""
+
+    stop_address: str = Field(
+        default="",
+        description="where people type a stop key, when a shorter address leads to `/stop`; empty: the issuer's own",
+    )
+    stop_lifetime: timedelta = Field(default=timedelta(hours=24), description="how long the stop key of a code lives")
+    stop_tries: int = Field(
+        default=10, ge=1, description="stop keys typed per browser and per address in `stop_window`"
+    )
+    stop_window: timedelta = timedelta(minutes=15)
+    new_device_delay: timedelta = Field(
+        default=timedelta(minutes=30),
+        description="how long after a sign-in on a new device its owner is told; what comes meanwhile is told with it",
+    )
+
+
 class PasswordSettings(Section):
     """Argon2id and its lane (R10)."""
 
@@ -396,6 +414,7 @@ class Settings(Section):
     smtp_url: SecretStr = SecretStr("smtp://localhost:25")
     smtp: SmtpSettings = SmtpSettings()
     sms: SmsSettings = SmsSettings()
+    messages: MessageSettings = MessageSettings()
     outbox: OutboxSettings = OutboxSettings()
     passwords: PasswordSettings = PasswordSettings()
     code: CodeSettings = CodeSettings()

@@ -1,14 +1,21 @@
 """What our messages say: the texts come from the catalogue, here they get their facts; no name, no NIR, no link."""
 
 import re
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 
 from flask import current_app
 
-from idp.i18n import _, force_locale
+from idp.i18n import _, clock_time, day, force_locale
+from idp.messages.gsm7 import ONE_SMS, count_septets
 from idp.messages.models import Message
+from idp.messages.stops import stop_address
 from idp.settings import settings
 
+# The first that fits into one SMS.
+_SMS_CODE = ("sms.code", "sms.code.short")
+# An alert of these says of each thing when it was.
+_SAY_WHEN = frozenset({"new-device"})
 # First match wins: most browsers claim to be others, too.
 _BROWSERS = (
     ("Edg", "Edge"),
@@ -43,6 +50,8 @@ def compose_code(
     site: str,
     host: str,
     asked_at: datetime,
+    words: str = "",
+    stop: str = "",
 ) -> Message:
     """Return the message that carries a one-time code to ``channel``, in the language of ``locale``."""
     facts = {
@@ -56,12 +65,19 @@ def compose_code(
         "minutes": settings.code.lifetime // timedelta(minutes=1),
         "locale": locale,
         "asked_at": asked_at,
-        "zone": settings.time_zone.rpartition("/")[2].replace("_", " "),
+        "zone": _zone(),
+        "words": words,
+        "stop": stop,
+        "stop_at": stop_address(),
     }
     with force_locale(locale):
         if channel == "sms":
             # The browser offers the code only on this host (« origin-bound »): nothing may follow it (AC-48).
-            return Message("", f"{_('sms.code', **facts)}\n\n@{host} #{code}")
+            facts["stop"] = stop.replace("-", "")
+            ending = f"\n\n@{host} #{code}"
+            # The address of the stop page gives way to a long host; every page of ours leads there as well.
+            texts = [_(text_id, **facts) + ending for text_id in _SMS_CODE]
+            return Message("", next((text for text in texts if count_septets(text) <= ONE_SMS), texts[-1]))
         subject = "mail.code.subject" if settings.smtp.code_in_subject else "mail.code.subject_without_code"
         return Message(_(subject, **facts), _render("code.txt", facts), _render("code.html", facts))
 
@@ -77,7 +93,7 @@ def compose_device_alert(
         "site": site,
         "locale": locale,
         "at": at,
-        "zone": settings.time_zone.rpartition("/")[2].replace("_", " "),
+        "zone": _zone(),
     }
     with force_locale(locale):
         if channel == "sms":
@@ -85,11 +101,36 @@ def compose_device_alert(
         return Message(_("mail.device.subject"), _render("device.txt", facts), _render("device.html", facts))
 
 
+def compose_alert(
+    channel: str, *, kind: str, detail: Mapping[str, str], locale: str, reference: str, stop: str, at: datetime
+) -> Message:
+    """Return the message that tells an account holder what changed, and how to object by typing ``stop``."""
+    where: dict[str, object] = {"stop": stop, "stop_at": stop_address()}
+    with force_locale(locale):
+        if channel == "sms":
+            what = _(f"sms.alert.{kind}")
+            return Message("", f"{what} {_('sms.not_you', **{**where, 'stop': stop.replace('-', '')})}")
+        lines = [_("mail.device.when", day=day(at), time=clock_time(at), zone=_zone())] if kind not in _SAY_WHEN else []
+        lines += [
+            _(f"mail.alert.{fact}", **{fact: _one_line(part)})
+            for fact in ("name", "device")
+            for part in detail.get(fact, "").splitlines()
+            if part.strip()
+        ]
+        subject, what = _(f"mail.alert.subject.{kind}"), _(f"mail.alert.what.{kind}")
+        facts = {"locale": locale, "reference": reference, "subject": subject, "what": what, "facts": lines, **where}
+        return Message(subject, _render("alert.txt", facts), _render("alert.html", facts))
+
+
 def label_device(user_agent: str) -> str:
     """Return browser and system as a person knows them, such as « Firefox (Windows) »; empty if neither is known."""
     browser = _first(_BROWSERS, user_agent)
     system = _first(_SYSTEMS, user_agent)
     return f"{browser} ({system})" if browser and system else browser or system
+
+
+def _zone() -> str:
+    return settings.time_zone.rpartition("/")[2].replace("_", " ")
 
 
 def _render(template: str, facts: dict[str, object]) -> str:

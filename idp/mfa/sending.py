@@ -8,8 +8,10 @@ from urllib.parse import urlsplit
 from idp import audit, crypto, metrics, ratelimit
 from idp.accounts.models import Account
 from idp.messages import compose, outbox
+from idp.messages.stops import Stop, issue_stop
 from idp.mfa.codes import Challenge, find_challenge, renew_challenge, start_challenge
 from idp.mfa.methods import Method
+from idp.mfa.words import words_of
 from idp.ratelimit import Window
 from idp.settings import settings
 from idp.state import state
@@ -127,6 +129,8 @@ def _enqueue(account: Account, destination: str, challenge: Challenge, occasion:
         site=settings.site_address,
         host=urlsplit(settings.issuer).hostname or "",
         asked_at=now,
+        words=words_of(challenge.id),
+        stop=issue_stop(Stop(account.id, challenge.id)),
     )
     outbox.enqueue(
         channel=challenge.channel,

@@ -18,6 +18,7 @@ from idp.mfa.codes import Challenge, Verdict, check_code
 from idp.mfa.methods import METHODS
 from idp.mfa.sending import NotYet, Occasion, Sent, next_first_send_at, next_send_at, send_code, sends_left
 from idp.mfa.typed_code import LONGEST_BYTES, CodeFault, parse_code
+from idp.mfa.words import words_of
 from idp.settings import settings
 from idp.signin.forms import FieldError, error, one_field
 from idp.signin.interaction import update_interaction
@@ -182,6 +183,7 @@ def _code_form(facts: Facts, errors: list[FieldError], status: int, *, resent: s
         **_destination(facts, challenge.channel),
         **_others(facts),
         "errors": errors,
+        "words": words_of(challenge.id),
         "sent_at": challenge.sent_at,
         "delivery": words.get(delivery.status, "queued") if delivery else "queued",
         "delivered_at": delivery.at if delivery else None,

@@ -29,6 +29,8 @@ def compose(context: Flask) -> Any:
             "site": "caf.fr",
             "host": "connexion.exemple.fr",
             "asked_at": datetime(2026, 11, 23, 13, 20, tzinfo=UTC),
+            "words": "piano olive",
+            "stop": "7KQ-4MX-CDF",
         }
         return compose_code(channel, **{**values, **changes})  # type: ignore[arg-type]
 
@@ -40,7 +42,18 @@ def test_mail_holds_what_ux_asks_for_in_both_forms_AC_46(compose: Any, locale: s
     message = compose(locale=locale)
 
     for form in (message.text, message.html):
-        for fact in ("042915", "Mes aides", "Firefox (Windows)", "15 minutes", "caf.fr", "7KQ-4MX", "Paris"):
+        for fact in (
+            "042915",
+            "Mes aides",
+            "Firefox (Windows)",
+            "15 minutes",
+            "caf.fr",
+            "7KQ-4MX",
+            "Paris",
+            "piano olive",
+            "7KQ-4MX-CDF",
+            "idp.test/stop",
+        ):
             assert fact in form
         assert re.search("conseiller" if locale == "fr" else "adviser", form)
     assert message.subject.startswith("042915")
@@ -94,6 +107,17 @@ def test_sms_is_one_part_of_seven_bits_and_ends_bound_to_our_host_AC_48(compose:
     assert message.text.endswith(f"\n\n@{LONGEST_HOST} #042915")
     assert message.text.startswith(("Code de connexion : 042915", "Your sign-in code: 042915"))
     assert (message.subject, message.html) == ("", "")
+
+
+@pytest.mark.parametrize("locale", LOCALES)
+def test_sms_says_where_to_stop_as_long_as_that_fits(compose: Any, configure: Any, locale: str) -> None:
+    short = compose("sms", locale=locale, host="connexion.exemple.fr").text
+    configure(messages={"stop_address": "connexion.organisme-exemple.fr/stop"})
+    long = compose("sms", locale=locale, host=LONGEST_HOST).text
+
+    assert re.search(r"7KQ4MXCDF (sur|on) idp\.test/stop\n", short)
+    assert "7KQ4MXCDF\n" in long
+    assert "(piano olive)" in short
 
 
 FIREFOX = "Mozilla/5.0 (Windows NT 10.0; Win64; x64; rv:140.0) Gecko/20100101 Firefox/140.0"

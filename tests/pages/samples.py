@@ -12,6 +12,7 @@ EMAIL = {"name": "email", "masked": "j•••••n@orange.fr", "spoken": "ad
 SMS = {"name": "sms", "masked": "•• •• •• •• 47", "spoken": "numéro qui finit par 47", "checked": False}
 CODE: dict[str, Any] = {
     "errors": [],
+    "words": "piano olive",
     "channel": "email",
     "masked": EMAIL["masked"],
     "spoken": EMAIL["spoken"],
@@ -188,5 +189,8 @@ MAIL: dict[str, Any] = {
     "site": "caf.fr",
     "host": "connexion.exemple.fr",
     "minutes": 15,
+    "words": "piano olive",
+    "stop": "7KQ-4MX-CDF",
+    "stop_at": "connexion.exemple.fr/stop",
 }
 CASES = [(template, case) for template, cases in SAMPLES.items() for case in cases]

@@ -10,6 +10,7 @@ from babel.messages.mofile import read_mo
 from babel.messages.pofile import read_po
 
 from idp.messages import gsm7
+from idp.messages.alerts import KINDS
 from tests.pages.conftest import IDP, Render
 
 TRANSLATIONS = IDP / "translations"
@@ -31,6 +32,10 @@ FAMILIES = {
     "device.text.": ("given", "denied", "tries", "undone", "stopped", "over"),
     "device.title.": ("given", "denied", "tries", "undone", "stopped", "over"),
     "e.device.": ("empty", "length", "chars"),
+    "mail.alert.": ("name", "device"),
+    "mail.alert.subject.": KINDS,
+    "mail.alert.what.": KINDS,
+    "sms.alert.": KINDS,
     "claim.": ("profile", "email", "phone", "address", "offline_access"),
 }
 _TEXT_ID = re.compile(r"""["']((?:[a-z]+|u\d\d)(?:[._][a-z0-9_]+)+|fraud|rights)["']""")
@@ -129,9 +134,21 @@ def test_texts_are_calm(locale: str) -> None:
 def test_a_text_message_is_one_message(locale: str) -> None:
     """With the longest host (35 characters) the whole SMS stays one of 160 GSM-7 septets."""
     host = "connexion.organisme-exemple12.gouv."[:33] + "fr"
-    text = texts(locale)["sms.code"] % {"code": "482915", "minutes": 15} + f"\n\n@{host} #482915"
+    facts = {"code": "482915", "words": "jaguar jungle", "stop": "7KQ4MXCDF"}
+    text = texts(locale)["sms.code.short"] % facts + f"\n\n@{host} #482915"
 
     assert len(host) == 35
+    assert gsm7.count_septets(text) <= 160
+
+
+@pytest.mark.parametrize("locale", LOCALES)
+@pytest.mark.parametrize("kind", KINDS)
+def test_an_alert_is_one_message(locale: str, kind: str) -> None:
+    own = texts(locale)
+    facts = {"stop": "7KQ4MXCDF", "stop_at": "connexion.organisme-exemple12.fr/stop"}
+    text = f"{own[f'sms.alert.{kind}']} {own['sms.not_you'] % facts}"
+
+    assert gsm7.is_gsm7(text)
     assert gsm7.count_septets(text) <= 160
 
 

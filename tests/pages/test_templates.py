@@ -48,7 +48,8 @@ class Page(HTMLParser):
 def test_every_page_template_has_a_sample() -> None:
     pages = {str(path.relative_to(TEMPLATES)) for path in TEMPLATES.rglob("*.html")}
 
-    assert set(SAMPLES) == pages - {"layout.html", "macros.html", "mail/code.html", "mail/device.html"}
+    mails = {name for name in pages if name.startswith("mail/")}
+    assert set(SAMPLES) == pages - mails - {"layout.html", "macros.html"}
 
 
 @in_both

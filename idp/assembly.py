@@ -15,6 +15,7 @@ PARTS = (
     "idp.health",
     "idp.help",
     "idp.signin.views",
+    "idp.signin.stop",
     "idp.oidc.authorize",
     "idp.oidc.device_page",
     "idp.oidc.endpoints",

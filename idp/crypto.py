@@ -18,7 +18,8 @@ from idp.settings import settings
 
 _VERSION = 1
 Purpose = Literal[
-    "code", "grant", "refresh", "subject", "csrf", "device", "pepper", "spray", "dpop", "source", "stop", "words", "bounce"
+    "code", "grant", "refresh", "subject", "csrf", "device", "pepper", "spray", "dpop", "source", "stop",
+    "words", "bounce",
 ]  # fmt: skip
 _OWNER: dict[str, str] = {
     "code": "code",

@@ -179,6 +179,15 @@ def end_sessions_of(account_id: str, now: datetime, *, except_sid: str | None = 
     return len(records)
 
 
+def end_session_by_id(sid: str, now: datetime) -> bool:
+    """End one session, whichever browser has it, and the grants that outlive it; the caller commits."""
+    record = db.session.get(SessionRecord, sid, populate_existing=True)
+    if record is None or record.ended_at is not None:
+        return False
+    _end_elsewhere(record, now, offline_too=True)
+    return True
+
+
 def end_idle_session(sid: str, now: datetime) -> tuple[str, ...]:
     """End a session that only time had ended; return the clients that it had reached. The caller commits.
 

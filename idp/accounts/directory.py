@@ -124,6 +124,7 @@ def set_password(account_id: str, password: str, *, now: datetime) -> None:
     stored = hash_password(password)
     account = get_account(account_id)
     account.password_hash, account.password_changed_at, account.updated_at = stored, now, now
+    account.stopped_at = None
 
 
 def strengthen_hash(account_id: str, *, old: str, new: str) -> None:

@@ -40,6 +40,8 @@ class Account(Base):
     password_hash: Mapped[str | None] = mapped_column(String(255))
     password_changed_at: Mapped[datetime | None] = mapped_column(Moment)
     status: Mapped[Status] = mapped_column(String(10), default="active")
+    # Since somebody typed a stop key: proofs from before count no more, and a new password is asked for.
+    stopped_at: Mapped[datetime | None] = mapped_column(Moment)
     email_sealed: Mapped[bytes | None] = mapped_column(LargeBinary)
     # Not unique: families share a mailbox.
     email_index: Mapped[str | None] = mapped_column(String(32), index=True)

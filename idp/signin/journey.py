@@ -12,6 +12,7 @@ from idp.mfa.guard import CodePause
 from idp.mfa.levels import level_of, reaches
 from idp.mfa.methods import available_methods
 from idp.mfa.policy import can_reach, offered_channels
+from idp.session import Proof
 from idp.signin.interaction import Interaction
 from idp.web import device_cookie
 
@@ -31,13 +32,18 @@ class Facts:
     def has_current_password(self) -> bool:
         """Whether the visitor proved the password that the account has now; a changed one ends the walk (AC-49)."""
         changed = self.account.password_changed_at if self.account else None
-        proofs = [proof for proof in self.interaction.proofs if proof.name == "pwd"]
+        proofs = [proof for proof in self.interaction.proofs if proof.name == "pwd" and not self.is_void(proof)]
         return self.account is not None and any(changed is None or proof.at >= changed for proof in proofs)
+
+    def is_void(self, proof: Proof) -> bool:
+        """Whether somebody stopped this account's sign-ins after this was proved."""
+        stopped = self.account.stopped_at if self.account else None
+        return stopped is not None and proof.at <= stopped
 
     @property
     def level_is_reached(self) -> bool:
         """Whether the proofs so far are a complete sign-in that meets the demand, the wishes having been offered."""
-        level = level_of(proof.name for proof in self.interaction.proofs)
+        level = level_of(proof.name for proof in self.interaction.proofs if not self.is_void(proof))
         if level is None or not reaches(level.acr, self.interaction.demand.levels):
             return False
         return reaches(level.acr, self.interaction.demand.wished_levels) or not self.may_rise
@@ -74,6 +80,7 @@ STEPS: tuple[Step, ...] = (
     Step("pause", lambda f: not f.level_is_reached and f.pause is not None),
     Step("code", lambda f: not f.level_is_reached and f.code_is_out),
     Step("send", lambda f: not f.level_is_reached),
+    Step("renew", lambda f: f.account is not None and f.account.stopped_at is not None),
     Step("consent", lambda f: f.interaction.demand.consent_to is not None and f.interaction.consented is None),
 )
 

@@ -6,7 +6,7 @@ from werkzeug.wrappers import Response
 
 from idp import clock
 from idp.i18n import _
-from idp.signin import code, identify
+from idp.signin import code, identify, renew
 from idp.signin.forms import one_field
 from idp.signin.interaction import find_restart, get_interaction, update_interaction
 from idp.signin.journey import STEPS
@@ -94,6 +94,18 @@ def restricted_page(interaction_id: str) -> Response:
     """Say that this account cannot sign in now, and whom to ask."""
     facts = enter(interaction_id, "restricted")
     return page("signin/restricted.html", 403, interaction=facts.interaction.id)
+
+
+@blueprint.get("/<interaction_id>/renew")
+def renew_page(interaction_id: str) -> Response:
+    """Ask for a new password after a sign-in was stopped."""
+    return renew.show(interaction_id)
+
+
+@blueprint.post("/<interaction_id>/renew")
+def renew_submit(interaction_id: str) -> Response:
+    """Take the new password."""
+    return renew.submit(interaction_id)
 
 
 @blueprint.get("/<interaction_id>/consent")

@@ -12,6 +12,7 @@ from idp.db import db
 from idp.messages.compose import label_device
 from idp.mfa import guard
 from idp.mfa.levels import level_of
+from idp.mfa.stopping import note_begun
 from idp.session import Proof
 from idp.signin.interaction import (
     Interaction,
@@ -96,9 +97,14 @@ def complete(interaction: Interaction, now: datetime) -> None:
     account_id, label = interaction.account_id, label_device(request.user_agent.string)
     guard.clear_guard(account_id, lane_of(account_id, now))
     web.set_device_cookie(devices.remember_device(web.device_cookie(), account_id, label, now))
-    web.sign_in_session(
+    begun = web.sign_in_session(
         account_id=account_id, proofs=interaction.proofs, acr=level.acr, amr=level.amr, now=now, device_label=label
     )
+    if interaction.challenge_id and not note_begun(interaction.challenge_id, begun.sid or ""):
+        # « Ce n'est pas vous ? » was answered between the right code and here.
+        web.end_current_session()
+        db.session.commit()
+        raise web.PageError("expired", 400, "sign-in stopped", restart_url=f"/signin/{interaction.id}/restart")
     db.session.commit()
     metrics.LOGIN_DURATION.labels(level.acr.rsplit(":", 1)[-1]).observe((now - interaction.created_at).total_seconds())
 

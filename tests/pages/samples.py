@@ -77,6 +77,15 @@ SAMPLES: dict[str, dict[str, dict[str, Any]]] = {
         "one": _signin(channels=[SMS], errors=[]),
         "error": _signin(channels=[EMAIL, SMS], errors=[FieldError("channel", "Choisissez où recevoir le code.")]),
     },
+    "stop/enter.html": {
+        "first": {"errors": [], "typed": ""},
+        "wrong": {"errors": [FieldError("stop-key", "Nous ne trouvons pas cette clé.")], "typed": "7KQ-4MX-CDF"},
+    },
+    "stop/done.html": {"": {}},
+    "signin/renew.html": {
+        "first": _signin(errors=[], minimum=12),
+        "short": _signin(errors=[FieldError("new-password", "Il est trop court.")], minimum=12),
+    },
     "signin/code.html": {
         "sent": _signin(**CODE),
         "queued": _signin(**{**CODE, "delivery": "queued", "resend_in": 0}),

@@ -36,6 +36,7 @@ FAMILIES = {
     "mail.alert.subject.": KINDS,
     "mail.alert.what.": KINDS,
     "sms.alert.": KINDS,
+    "e.renew.": ("empty", "short", "long", "chars", "common", "context"),
     "claim.": ("profile", "email", "phone", "address", "offline_access"),
 }
 _TEXT_ID = re.compile(r"""["']((?:[a-z]+|u\d\d)(?:[._][a-z0-9_]+)+|fraud|rights)["']""")

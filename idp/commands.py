@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any, BinaryIO, TextIO
 
 import click
 from flask_migrate import upgrade
@@ -15,6 +15,7 @@ from idp import audit, clock, create_app, entropy, server, session_clients
 from idp.accounts import contacts, directory, new_passwords, nir
 from idp.db import db
 from idp.leases import WAITING
+from idp.messages.bounces import LARGEST, read_bounce
 from idp.messages.relays import RelayFault, parse_relay
 from idp.messages.smpp import SmppFault
 from idp.oidc import clients, initial_access, keys, registration, rotation
@@ -363,6 +364,32 @@ def _logout_facts(entry: session_clients.SessionClient) -> dict[str, Any]:
         "changed_at": entry.changed_at.isoformat(),
         "next_attempt_at": entry.not_before.isoformat() if is_waiting else None,
     }
+
+
+# -- bounces -------------------------------------------------------------------------------------------------------
+
+
+@cli.group("bounces")
+def bounce_group() -> None:
+    """Mails that came back to `smtp.return_address`."""
+
+
+@bounce_group.command("read")
+@click.argument("files", nargs=-1, required=True, type=click.File("rb"))
+@click.option("--recipient", default="", help="The envelope's recipient, if the mail server says it.")
+@as_json
+def bounces_read(files: tuple[BinaryIO, ...], recipient: str, as_json: bool) -> None:
+    """Take in delivery reports (RFC 3464): FILES, or - for one mail from a pipe transport.
+
+    Mails that are no reports about ours are passed over: the mail server shall not send them back.
+    """
+    with _application():
+        outcomes = [read_bounce(file.read(LARGEST), recipient=recipient, now=clock.now()) for file in files]
+        db.session.commit()
+        _say(
+            [{"file": getattr(file, "name", "-"), "outcome": out} for file, out in zip(files, outcomes, strict=True)],
+            as_json,
+        )
 
 
 # -- keys ----------------------------------------------------------------------------------------------------------

@@ -99,10 +99,24 @@ class SmtpSettings(Section):
     )
     sender_name: str = "Caf – Connexion"
     sender_address: str = "ne-pas-repondre@connexion.example.fr"
+    return_address: str = Field(
+        default="",
+        max_length=200,
+        description="envelope sender, to which `+token` is added: where bounces go (`idp bounces read`); "
+        "empty: `sender_address`",
+    )
     code_in_subject: bool = True
     timeout: Annotated[float, Field(gt=0, le=60)] = 10.0
     ca_file: Path | None = Field(default=None, description="certificate authority of the relays, when not the system's")
     connections: int = Field(default=8, ge=1, le=100, description="mails that one worker sends at once")
+
+    @model_validator(mode="after")
+    def _return_address_has_room(self) -> "SmtpSettings":
+        local, _at, domain = self.return_address.rpartition("@")
+        # RFC 5321 §4.5.3.1.1: 64 octets before the @, of which the token needs 46.
+        if self.return_address and (not domain or not 1 <= len(local) <= 18 or "+" in local):
+            raise ValueError("return_address has 1 to 18 characters before its @, and no +")
+        return self
 
 
 class SmsSettings(Section):

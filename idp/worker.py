@@ -14,6 +14,7 @@ from datetime import UTC, datetime, timedelta
 from flask import Flask
 
 from idp import clock, entropy, logs, session, session_clients
+from idp.accounts.new_devices import tell_new_devices
 from idp.messages import outbox
 from idp.messages.delivery import Courier
 from idp.oidc.logout_courier import LogoutCourier
@@ -47,6 +48,7 @@ CHORES: list[Chore] = [
     Chore(
         "purge-logouts", timedelta(minutes=1), lambda now: session_clients.purge(keep=settings.logout.keep_log, now=now)
     ),
+    Chore("tell-new-devices", timedelta(minutes=1), tell_new_devices),
     Chore("purge-sessions", timedelta(minutes=1), session.purge_records),
 ]
 

@@ -83,7 +83,7 @@ def alert(
             channel,
             kind=kind,
             detail=detail or {},
-            locale=account.locale if account.locale in settings.locales else settings.locales[0],
+            locale=locale_of(account),
             reference=web.reference() if has_request_context() else entropy.reference(),
             stop=issue_stop(Stop(account.id, sids=sids), ttl=_KEY_LIFETIME),
             at=now,
@@ -99,3 +99,8 @@ def alert(
             now=now,
         )
         metrics.ALERTS.labels(kind, channel).inc()
+
+
+def locale_of(account: Addressee) -> str:
+    """Return the language in which this person is written to."""
+    return account.locale if account.locale in settings.locales else settings.locales[0]

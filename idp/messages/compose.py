@@ -65,7 +65,7 @@ def compose_code(
         "minutes": settings.code.lifetime // timedelta(minutes=1),
         "locale": locale,
         "asked_at": asked_at,
-        "zone": _zone(),
+        "zone": zone_name(),
         "words": words,
         "stop": stop,
         "stop_at": stop_address(),
@@ -93,7 +93,7 @@ def compose_device_alert(
         "site": site,
         "locale": locale,
         "at": at,
-        "zone": _zone(),
+        "zone": zone_name(),
     }
     with force_locale(locale):
         if channel == "sms":
@@ -110,7 +110,9 @@ def compose_alert(
         if channel == "sms":
             what = _(f"sms.alert.{kind}")
             return Message("", f"{what} {_('sms.not_you', **{**where, 'stop': stop.replace('-', '')})}")
-        lines = [_("mail.device.when", day=day(at), time=clock_time(at), zone=_zone())] if kind not in _SAY_WHEN else []
+        lines = (
+            [_("mail.device.when", day=day(at), time=clock_time(at), zone=zone_name())] if kind not in _SAY_WHEN else []
+        )
         lines += [
             _(f"mail.alert.{fact}", **{fact: _one_line(part)})
             for fact in ("name", "device")
@@ -129,7 +131,8 @@ def label_device(user_agent: str) -> str:
     return f"{browser} ({system})" if browser and system else browser or system
 
 
-def _zone() -> str:
+def zone_name() -> str:
+    """Return the city whose clock our messages go by."""
     return settings.time_zone.rpartition("/")[2].replace("_", " ")
 
 

@@ -89,7 +89,14 @@ class Courier:
         return dropped, claimed
 
     async def _deliver(self, claimed: Claimed, sender: Sender) -> None:
-        letter = Letter(claimed.to, claimed.message, claimed.reference, claimed.written_at, claimed.attempt)
+        letter = Letter(
+            claimed.to,
+            claimed.message,
+            claimed.reference,
+            claimed.written_at,
+            claimed.attempt,
+            return_token=claimed.return_token,
+        )
         seconds = min(claimed.deadline - clock.now(), self._rules.lease * _SENDING_SHARE).total_seconds()
         try:
             async with asyncio.timeout(seconds):

@@ -18,7 +18,9 @@ from idp import crypto, leases
 from idp.db import db
 from idp.leases import BLIND, CHANGED_AT_ONCE, WAITING, picked
 from idp.messages.models import FINISHED, Message, Outbox, Status
+from idp.messages.return_path import make_token
 from idp.messages.transport import Answer
+from idp.messages.undeliverable import mark_undeliverable, tag_of
 
 _INSERT: dict[str, Any] = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}
 # A message without a deadline of its own is not worth sending later than this.
@@ -28,6 +30,9 @@ _PURGED_AT_ONCE = 1000
 _AFTER_4XX = tuple(timedelta(seconds=seconds) for seconds in (30, 60, 120))
 _AFTER_TROUBLE = tuple(timedelta(seconds=seconds) for seconds in (2, 5, 10, 20, 30))
 _WIPED: dict[str, Any] = {"recipient": None, "content": None, "locked_until": None}
+
+# The address itself is what is wrong.
+_NO_MAILBOX = frozenset({"mailbox", "address"})
 
 _listeners: set[Callable[[], None]] = set()
 
@@ -57,6 +62,7 @@ class Claimed:
     deadline: datetime
     attempt: int
     worker: str
+    return_token: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,6 +165,8 @@ def record_answer(claimed: Claimed, answer: Answer, now: datetime) -> Fate | Non
     )
     if not written or status == "queued":
         return None
+    if answer.answer_class in _NO_MAILBOX and claimed.channel == "email" and claimed.account_id:
+        mark_undeliverable(claimed.account_id, tag_of(claimed.to), "refused", now)
     return Fate(claimed.channel, claimed.purpose, claimed.account_id, status, answer.answer_class)
 
 
@@ -240,4 +248,5 @@ def _read(row: Any, worker: str, now: datetime) -> Claimed | None:
         deadline=row.deadline,
         attempt=row.attempts,
         worker=worker,
+        return_token=make_token(row.account_id, to) if row.channel == "email" else "",
     )

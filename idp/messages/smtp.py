@@ -1,6 +1,7 @@
 """How mail leaves: over reused, verified connections, to the first relay that takes it, never in clear (AC-47)."""
 
 import asyncio
+import re
 import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
@@ -9,8 +10,11 @@ from dataclasses import dataclass
 import aiosmtplib
 
 from idp import logs, metrics
+from idp.messages.bounces import is_about_mailbox
+from idp.messages.domain_health import DomainHealth, domain_of, label_of
 from idp.messages.letter import BadAddress, build_mail, check_recipient
 from idp.messages.relays import Relay, parse_relay
+from idp.messages.return_path import return_address
 from idp.messages.transport import Answer, AnswerClass, Letter
 from idp.settings import Settings
 
@@ -21,6 +25,9 @@ _DISTRUST = 30.0
 _GOODBYE = 0.05
 # The relay itself is the trouble, not the letter: another one may do better.
 _RELAY_TROUBLE: frozenset[AnswerClass] = frozenset({"unreachable", "timeout", "tls", "auth", "sender"})
+
+# RFC 5321 §4.2.3: mailbox unavailable, not local, name not allowed.
+_NO_SUCH_MAILBOX = frozenset({550, 551, 553})
 
 log = logs.get_logger()
 
@@ -52,6 +59,7 @@ class SmtpSender:
         self._tls = ssl.create_default_context(cafile=self._smtp.ca_file)
         self._tls.minimum_version = ssl.TLSVersion.TLSv1_2
         self._idle: dict[Relay, list[_Line]] = {relay: [] for relay in self._relays}
+        self._health = DomainHealth()
         self._distrusted_until: dict[Relay, float] = {}
         self.lanes = self._smtp.connections
 
@@ -62,9 +70,11 @@ class SmtpSender:
         except BadAddress:
             return Answer("refused", "address")
         answer = Answer("later", "unreachable")
-        for relay in self._in_order():
+        domain = domain_of(recipient)
+        for relay in self._in_order(domain):
             with metrics.OTP_PROVIDER.labels("email", relay.label).time():
                 answer = await self._try(relay, letter, recipient)
+            self._learn(domain, relay, answer)
             # The first 4xx is likely greylisting, which only the same relay can outwait.
             is_stuck = answer.answer_class == "later" and letter.attempt > 1
             if answer.answer_class in _RELAY_TROUBLE:
@@ -73,6 +83,10 @@ class SmtpSender:
             elif not is_stuck:
                 break
         return answer
+
+    def _return_address(self, letter: Letter) -> str:
+        base = self._smtp.return_address
+        return return_address(base, letter.return_token) if base else self._smtp.sender_address
 
     async def close_idle(self) -> None:
         """Close connections that nobody used for half a minute."""
@@ -89,9 +103,23 @@ class SmtpSender:
         # What the library closed by itself still says goodbye over TLS; the loop may end right after us.
         await asyncio.sleep(_GOODBYE)
 
-    def _in_order(self) -> list[Relay]:
+    def _in_order(self, domain: str) -> list[Relay]:
+        """Those that work first, then those that fail for this domain, then those that fail for all."""
         now = _loop_time()
-        return sorted(self._relays, key=lambda relay: self._distrusted_until.get(relay, 0.0) > now)
+        return sorted(
+            self._relays,
+            key=lambda relay: (
+                self._distrusted_until.get(relay, 0.0) > now,
+                self._health.is_failing(domain, relay.label, now),
+            ),
+        )
+
+    def _learn(self, domain: str, relay: Relay, answer: Answer) -> None:
+        metrics.MAIL_DOMAIN.labels(label_of(domain), relay.label, answer.answer_class).inc()
+        # What ails the relay as a whole is known by `_distrusted_until`; an unknown mailbox is nobody's fault.
+        if answer.answer_class in {"accepted", "mailbox", "later", "refused"}:
+            is_good = answer.answer_class in {"accepted", "mailbox"}
+            self._health.note(domain, relay.label, is_good=is_good, at=_loop_time())
 
     async def _try(self, relay: Relay, letter: Letter, recipient: str) -> Answer:
         mail = build_mail(
@@ -103,12 +131,12 @@ class SmtpSender:
         try:
             async with self._line(relay) as line:
                 refused, _text = await line.smtp.send_message(
-                    mail, sender=self._smtp.sender_address, recipients=[recipient]
+                    mail, sender=self._return_address(letter), recipients=[recipient]
                 )
         except _CannotConnect as fault:
             return Answer("later", fault.answer_class, relay.label)
         except aiosmtplib.SMTPRecipientsRefused as fault:
-            return _by_code(fault.recipients[0].code, relay)
+            return _by_recipient(fault.recipients[0], relay)
         except aiosmtplib.SMTPSenderRefused as fault:
             return Answer("refused", "sender", relay.label) if fault.code >= 500 else _by_code(fault.code, relay)
         except aiosmtplib.SMTPResponseException as fault:
@@ -184,6 +212,14 @@ def _why(fault: Exception, relay: Relay) -> AnswerClass:
     if isinstance(fault, aiosmtplib.SMTPResponseException) and relay.security == "starttls" and fault.code == 454:
         return "tls"
     return "unreachable"
+
+
+def _by_recipient(fault: aiosmtplib.SMTPRecipientRefused, relay: Relay) -> Answer:
+    """Tell « no such mailbox » (RFC 3463 §3.2, §3.3) from a refusal by policy, which says nothing of the address."""
+    enhanced = re.match(r"\s*(\d\.\d{1,3}\.\d{1,3})\b", fault.message)
+    if is_about_mailbox(enhanced[1]) if enhanced else fault.code in _NO_SUCH_MAILBOX:
+        return Answer("refused", "mailbox", relay.label)
+    return _by_code(fault.code, relay)
 
 
 def _by_code(code: int, relay: Relay) -> Answer:

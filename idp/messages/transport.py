@@ -8,7 +8,9 @@ from idp.messages.models import Message
 
 Outcome = Literal["accepted", "later", "refused"]
 # How the other side answered, in words that mean the same for mail and SMS.
-AnswerClass = Literal["accepted", "later", "refused", "sender", "address", "unreachable", "timeout", "tls", "auth"]
+AnswerClass = Literal[
+    "accepted", "later", "refused", "sender", "address", "unreachable", "timeout", "tls", "auth", "mailbox"
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +22,8 @@ class Letter:
     reference: str
     written_at: datetime
     attempt: int
+    # Names the account and the address to whoever sends the mail back to us.
+    return_token: str = ""
 
 
 @dataclass(frozen=True, slots=True)

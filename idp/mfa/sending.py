@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 from idp import audit, crypto, metrics, ratelimit
 from idp.accounts.models import Account
 from idp.messages import compose, outbox
+from idp.messages.alerts import alert
 from idp.messages.stops import Stop, issue_stop
 from idp.mfa.codes import Challenge, find_challenge, renew_challenge, start_challenge
 from idp.mfa.methods import Method
@@ -16,6 +17,8 @@ from idp.ratelimit import Window
 from idp.settings import settings
 from idp.state import state
 
+_UNUSED = "codes-unused"
+_UNUSED_BEFORE_ALERT = 3
 _HOUR, _DAY = timedelta(hours=1), timedelta(days=1)
 
 
@@ -70,8 +73,20 @@ def send_code(
     metrics.OTP_SEND.labels(method.channel, occasion.purpose, "queued").inc()
     audit.record("code-send", account_id=account.id, channel=method.channel, purpose=occasion.purpose)
     if renewed is None or old is None:
+        _warn_of_unused(account, now)
         return Sent(challenge, "first")
     return Sent(challenge, "same" if challenge.n == old.n else "new")
+
+
+def forget_unused(account_id: str) -> None:
+    """A code of the account was typed: nobody is at it who has the password alone."""
+    state.clear(_UNUSED, account_id)
+
+
+def _warn_of_unused(account: Account, now: datetime) -> None:
+    """Tell the owner when three sign-ins of a day asked for a code and left it: the password is known (AC-41)."""
+    if state.bump(_UNUSED, account.id, ttl=_DAY) == _UNUSED_BEFORE_ALERT + 1:
+        alert(account, "codes-unused", now=now)
 
 
 def sends_left(account_id: str, now: datetime) -> int:

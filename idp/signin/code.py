@@ -14,6 +14,7 @@ from idp.db import db
 from idp.i18n import _, current_locale
 from idp.messages import outbox
 from idp.messages.compose import label_device
+from idp.messages.undeliverable import forget_undeliverable
 from idp.mfa.codes import Challenge, Verdict, check_code
 from idp.mfa.methods import METHODS
 from idp.mfa.sending import NotYet, Occasion, Sent, next_first_send_at, next_send_at, send_code, sends_left
@@ -88,6 +89,8 @@ def submit_code(interaction_id: str) -> Response:
         challenge.id, digits, account_id=challenge.account_id, purpose=PURPOSE, lane=lane, now=now
     )  # fmt: skip
     if verdict.outcome == "ok":
+        if challenge.channel == "email":
+            forget_undeliverable(challenge.account_id)
         return onward(prove(facts.interaction, METHODS[challenge.channel].proof, now))
     if verdict.outcome == "used":
         # Not used when this page was due: the same form was sent twice, and the other one is signing in under a new

@@ -58,6 +58,8 @@ class Interaction:
     challenge_id: str | None = None
     switched: bool = False
     consented: bool | None = None
+    # Steps that the visitor put off to another sign-in.
+    postponed: tuple[str, ...] = ()
     outcome: Outcome | None = None
     answered_at: datetime | None = None
 

@@ -6,6 +6,7 @@ from datetime import datetime
 
 from idp.accounts import devices, directory
 from idp.accounts.models import Account
+from idp.messages.undeliverable import is_undeliverable
 from idp.mfa import guard
 from idp.mfa.codes import Challenge, find_challenge
 from idp.mfa.guard import CodePause
@@ -27,6 +28,7 @@ class Facts:
     channels: tuple[str, ...]
     challenge: Challenge | None
     pause: CodePause | None
+    email_bounced: bool = False
 
     @property
     def has_current_password(self) -> bool:
@@ -81,6 +83,7 @@ STEPS: tuple[Step, ...] = (
     Step("code", lambda f: not f.level_is_reached and f.code_is_out),
     Step("send", lambda f: not f.level_is_reached),
     Step("renew", lambda f: f.account is not None and f.account.stopped_at is not None),
+    Step("address", lambda f: f.email_bounced and "address" not in f.interaction.postponed),
     Step("consent", lambda f: f.interaction.demand.consent_to is not None and f.interaction.consented is None),
 )
 
@@ -98,7 +101,9 @@ def gather_facts(interaction: Interaction, now: datetime) -> Facts:
     challenge = find_challenge(interaction.challenge_id)
     if challenge is not None and challenge.account_id != interaction.account_id:
         challenge = None
+    email = account.email if account and account.email_verified_at else None
     return Facts(
+        email_bounced=is_undeliverable(account.id, email) if account else False,
         interaction=interaction,
         account=account,
         has_methods=bool(methods),

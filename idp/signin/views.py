@@ -5,6 +5,7 @@ from werkzeug.exceptions import BadRequest
 from werkzeug.wrappers import Response
 
 from idp import clock
+from idp.accounts.contacts import mask_email
 from idp.i18n import _
 from idp.signin import code, identify, renew
 from idp.signin.forms import one_field
@@ -106,6 +107,22 @@ def renew_page(interaction_id: str) -> Response:
 def renew_submit(interaction_id: str) -> Response:
     """Take the new password."""
     return renew.submit(interaction_id)
+
+
+@blueprint.get("/<interaction_id>/address")
+def address_page(interaction_id: str) -> Response:
+    """Say that mails to the visitor's address come back, and that another one is needed."""
+    facts = enter(interaction_id, "address")
+    masked = mask_email(facts.account.email or "") if facts.account else None
+    return page("signin/address.html", interaction=facts.interaction.id, masked=masked)
+
+
+@blueprint.post("/<interaction_id>/address")
+def address_later(interaction_id: str) -> Response:
+    """Put the new address off to another time."""
+    interaction = enter(interaction_id, "address").interaction
+    check_csrf(interaction.id)
+    return onward(update_interaction(interaction, clock.now(), postponed=(*interaction.postponed, "address")))
 
 
 @blueprint.get("/<interaction_id>/consent")

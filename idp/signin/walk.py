@@ -7,11 +7,12 @@ from flask import redirect, request
 from werkzeug.wrappers import Response
 
 from idp import audit, clock, metrics, web
-from idp.accounts import devices
+from idp.accounts import devices, new_devices
 from idp.db import db
 from idp.messages.compose import label_device
 from idp.mfa import guard
 from idp.mfa.levels import level_of
+from idp.mfa.sending import forget_unused
 from idp.mfa.stopping import note_begun
 from idp.session import Proof
 from idp.signin.interaction import (
@@ -96,11 +97,16 @@ def complete(interaction: Interaction, now: datetime) -> None:
         return
     account_id, label = interaction.account_id, label_device(request.user_agent.string)
     guard.clear_guard(account_id, lane_of(account_id, now))
+    forget_unused(account_id)
+    is_new_device = not devices.find_device(web.device_cookie(), account_id, now=now)
     web.set_device_cookie(devices.remember_device(web.device_cookie(), account_id, label, now))
     begun = web.sign_in_session(
         account_id=account_id, proofs=interaction.proofs, acr=level.acr, amr=level.amr, now=now, device_label=label
     )
-    if interaction.challenge_id and not note_begun(interaction.challenge_id, begun.sid or ""):
+    sid = begun.sid or ""
+    if is_new_device:
+        new_devices.note_new_device(account_id, sid=sid, label=label, now=now)
+    if interaction.challenge_id and not note_begun(interaction.challenge_id, sid):
         # « Ce n'est pas vous ? » was answered between the right code and here.
         web.end_current_session()
         db.session.commit()

@@ -90,7 +90,7 @@ def test_refused_mail_is_not_tried_again_RC_14(
     clock.step(minutes=5)
     deliver()
 
-    assert (row_of(row_id).state, row_of(row_id).answer_class, row_of(row_id).content) == ("refused", "refused", None)
+    assert (row_of(row_id).state, row_of(row_id).answer_class, row_of(row_id).content) == ("refused", "mailbox", None)
     assert relay.commands.count("RCPT") == 1
 
 

@@ -4,6 +4,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from idp.accounts.contacts import Masked
 from idp.signin.forms import FieldError
 
 NOW = datetime(2026, 3, 2, 13, 20, tzinfo=UTC)
@@ -82,6 +83,7 @@ SAMPLES: dict[str, dict[str, dict[str, Any]]] = {
         "wrong": {"errors": [FieldError("stop-key", "Nous ne trouvons pas cette clé.")], "typed": "7KQ-4MX-CDF"},
     },
     "stop/done.html": {"": {}},
+    "signin/address.html": {"": _signin(masked=Masked("j•••••n@orange.fr", "j", "n", "orange.fr"))},
     "signin/renew.html": {
         "first": _signin(errors=[], minimum=12),
         "short": _signin(errors=[FieldError("new-password", "Il est trop court.")], minimum=12),

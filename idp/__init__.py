@@ -24,6 +24,7 @@ class Sesame:
         db.init_db(app, settings.database_url.get_secret_value(), settings.database_pool)
         app.extensions["sesame"]["state"] = State(assembly.open_store(settings))
         app.extensions["sesame"]["readiness"] = assembly.readiness()
+        app.extensions["sesame"]["texts"] = assembly.texts(settings)
         i18n.init_i18n(app)
         web.init_web(app)
         for blueprint in assembly.blueprints():

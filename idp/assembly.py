@@ -5,7 +5,8 @@ from importlib import import_module
 
 from flask import Blueprint
 
-from idp.settings import Settings
+from idp.messages.overrides import Texts, read_overrides
+from idp.settings import Settings, SettingsFault
 from idp.state import Store
 from idp.state_redis import RedisStore
 from idp.state_sql import SqlStore, sqlite_url
@@ -41,6 +42,16 @@ def blueprints() -> list[Blueprint]:
 def readiness() -> list[Callable[[], bool]]:
     """Return what `/healthz/ready` asks."""
     return [getattr(import_module(module), name) for module, name in READINESS]
+
+
+def texts(settings: Settings) -> Texts:
+    """Return the operator's own texts of messages, or raise `SettingsFault` with all that is wrong in them."""
+    if settings.messages.overrides is None:
+        return {}
+    found, faults = read_overrides(settings.messages.overrides, settings.locales)
+    if faults:
+        raise SettingsFault(faults)
+    return found
 
 
 def open_store(settings: Settings) -> Store:

@@ -7,7 +7,7 @@ from typing import Any
 from babel import Locale
 from babel.core import UnknownLocaleError
 from babel.dates import format_date, format_time, get_timezone
-from flask import Flask, has_request_context, request
+from flask import Flask, current_app, has_request_context, request
 from flask_babel import Babel, force_locale, get_locale, gettext
 
 from idp.settings import settings
@@ -30,7 +30,10 @@ RIGHT_TO_LEFT = frozenset({"ar", "fa", "he", "ps"})
 
 
 def _(text_id: str, **values: Any) -> str:
-    """Return the text of ``text_id`` in the language of this request."""
+    """Return the text of ``text_id`` in the language of this request: the operator's, or else ours."""
+    theirs = current_app.extensions["sesame"].get("texts", {}).get(current_locale(), {}).get(text_id)
+    if theirs is not None:
+        return str(theirs % values) if values else str(theirs)
     return str(gettext(text_id, **values))
 
 

@@ -146,6 +146,9 @@ class MessageSettings(Section):
         default="",
         description="where people type a stop key, when a shorter address leads to `/stop`; empty: the issuer's own",
     )
+    overrides: Path | None = Field(
+        default=None, description="TOML file with texts of your own for mails and SMS, by language and text id"
+    )
     stop_lifetime: timedelta = Field(default=timedelta(hours=24), description="how long the stop key of a code lives")
     stop_tries: int = Field(
         default=10, ge=1, description="stop keys typed per browser and per address in `stop_window`"

@@ -18,13 +18,21 @@ OWNERS = {
     "secrets": "entropy",
     "random": "entropy",
     "aiosmtplib": "messages/smtp",
+    "dkim": "messages/dkim_signature",
     "smpplib": "messages/smpp",
     "http.client": "fetch",
     "urllib.request": "fetch",
     "requests": "fetch",
     "urllib3": "fetch",
     "pkcs11": "oidc/key_pkcs11",
-    "cryptography": ("crypto", "oidc/jose", "oidc/keys", "oidc/certificates", "conformance/keys"),
+    "cryptography": (
+        "crypto",
+        "oidc/jose",
+        "oidc/keys",
+        "oidc/certificates",
+        "messages/dkim_signature",
+        "conformance/keys",
+    ),
 }
 SOURCES = sorted(path for path in IDP.rglob("*.py") if "migrations" not in path.parts)
 

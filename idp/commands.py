@@ -16,6 +16,7 @@ from idp.accounts import contacts, directory, new_passwords, nir
 from idp.db import db
 from idp.leases import WAITING
 from idp.messages.bounces import LARGEST, read_bounce
+from idp.messages.dkim_signature import DkimFault, open_signer
 from idp.messages.relays import RelayFault, parse_relay
 from idp.messages.smpp import SmppFault
 from idp.oidc import clients, initial_access, keys, registration, rotation
@@ -84,7 +85,7 @@ def worker() -> None:
     _checked_settings()
     try:
         run_worker(create_app())
-    except (RelayFault, SmppFault) as fault:
+    except (DkimFault, RelayFault, SmppFault) as fault:
         raise click.ClickException(str(fault)) from None
 
 
@@ -103,7 +104,8 @@ def _checked_settings() -> None:
         loaded = load_settings()
         for url in loaded.relay_urls:
             parse_relay(url)
-    except RelayFault as fault:
+        open_signer(loaded.smtp)
+    except (DkimFault, RelayFault) as fault:
         raise click.ClickException(str(fault)) from None
     except SettingsFault as fault:
         for line in fault.faults:

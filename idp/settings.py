@@ -113,6 +113,11 @@ class SmtpSettings(Section):
         description="envelope sender, to which `+token` is added: where bounces go (`idp bounces read`); "
         "empty: `sender_address`",
     )
+    dkim_selector: str = Field(
+        default="",
+        description="sign mails (RFC 6376) under this selector of the sender's domain; empty: do not",
+    )
+    dkim_key: SecretStr = Field(default=SecretStr(""), description="the RSA private key to sign with, in PEM")
     code_in_subject: bool = True
     timeout: Annotated[float, Field(gt=0, le=60)] = 10.0
     ca_file: Path | None = Field(default=None, description="certificate authority of the relays, when not the system's")

@@ -18,6 +18,7 @@ OWNERS = {
     "secrets": "entropy",
     "random": "entropy",
     "aiosmtplib": "messages/smtp",
+    "dkim": "messages/dkim_signature",
     "smpplib": "messages/smpp",
     "webauthn": "mfa/webauthn",
     "cbor2": "mfa/webauthn",
@@ -28,7 +29,14 @@ OWNERS = {
     "requests": "fetch",
     "urllib3": "fetch",
     "pkcs11": "oidc/key_pkcs11",
-    "cryptography": ("crypto", "oidc/jose", "oidc/keys", "oidc/certificates", "conformance/keys"),
+    "cryptography": (
+        "crypto",
+        "oidc/jose",
+        "oidc/keys",
+        "oidc/certificates",
+        "messages/dkim_signature",
+        "conformance/keys",
+    ),
 }
 SOURCES = sorted(path for path in IDP.rglob("*.py") if "migrations" not in path.parts)
 

@@ -6,11 +6,13 @@ import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
+from email.message import EmailMessage
 
 import aiosmtplib
 
 from idp import logs, metrics
 from idp.messages.bounces import is_about_mailbox
+from idp.messages.dkim_signature import open_signer
 from idp.messages.domain_health import DomainHealth, domain_of, label_of
 from idp.messages.letter import BadAddress, build_mail, check_recipient
 from idp.messages.relays import Relay, parse_relay
@@ -28,6 +30,8 @@ _RELAY_TROUBLE: frozenset[AnswerClass] = frozenset({"unreachable", "timeout", "t
 
 # RFC 5321 §4.2.3: mailbox unavailable, not local, name not allowed.
 _NO_SUCH_MAILBOX = frozenset({550, 551, 553})
+
+Refused = dict[str, aiosmtplib.SMTPResponse]
 
 log = logs.get_logger()
 
@@ -60,6 +64,7 @@ class SmtpSender:
         self._tls.minimum_version = ssl.TLSVersion.TLSv1_2
         self._idle: dict[Relay, list[_Line]] = {relay: [] for relay in self._relays}
         self._health = DomainHealth()
+        self._signer = open_signer(settings.smtp)
         self._distrusted_until: dict[Relay, float] = {}
         self.lanes = self._smtp.connections
 
@@ -130,9 +135,7 @@ class SmtpSender:
         )
         try:
             async with self._line(relay) as line:
-                refused, _text = await line.smtp.send_message(
-                    mail, sender=self._return_address(letter), recipients=[recipient]
-                )
+                refused, _text = await self._hand_over(line, mail, self._return_address(letter), recipient)
         except _CannotConnect as fault:
             return Answer("later", fault.answer_class, relay.label)
         except aiosmtplib.SMTPRecipientsRefused as fault:
@@ -149,6 +152,12 @@ class SmtpSender:
             return _by_code(next(iter(refused.values())).code, relay)
         self._distrusted_until.pop(relay, None)
         return Answer("accepted", "accepted", relay.label, letter.reference)
+
+    async def _hand_over(self, line: _Line, mail: EmailMessage, sender: str, recipient: str) -> tuple[Refused, str]:
+        if self._signer is None:
+            return await line.smtp.send_message(mail, sender=sender, recipients=[recipient])
+        # As signed: `send_message` would write the headers anew.
+        return await line.smtp.sendmail(sender, [recipient], self._signer.sign(mail))
 
     @asynccontextmanager
     async def _line(self, relay: Relay) -> AsyncIterator[_Line]:

@@ -28,6 +28,7 @@ class Relay:
         self.delay = 0.0
         self.commands: list[str] = []
         self.mails: list[EmailMessage] = []
+        self.contents: list[bytes] = []
         self.recipients: list[list[str]] = []
         self.senders: list[str] = []
         self.logins: list[tuple[str, bool]] = []
@@ -88,6 +89,7 @@ class Relay:
             assert isinstance(envelope.content, bytes)
             mail = message_from_bytes(envelope.content, _class=EmailMessage, policy=policy.default)  # type: ignore[arg-type]
             self.mails.append(mail)
+            self.contents.append(envelope.content)
             self.recipients.append(list(envelope.rcpt_tos))
             self.senders.append(envelope.mail_from or "")
             self.secured.append(server.transport.get_extra_info("sslcontext") is not None)

@@ -130,7 +130,12 @@ def _logout(base: str, kind: str) -> Configuration:
 def _other_auth(base: str, method: str) -> Configuration:
     name = method.replace("_", "-")
     signs = "RS256" if method == "private_key_jwt" else None
-    variant = {**_STATIC, "client_auth_type": method, "response_type": "code", "response_mode": "default"}
+    variant = {
+        "client_registration": "static_client",
+        "client_auth_type": method,
+        "response_type": "code",
+        "response_mode": "default",
+    }
     return Configuration(
         name,
         (("oidcc-test-plan", variant),),

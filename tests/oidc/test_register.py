@@ -621,9 +621,8 @@ def test_every_act_leaves_a_trace_ac_199(registrant: Registrant, open_app: Flask
     registrant.manage("DELETE", told)
 
     with open_app.app_context():
-        events = [
-            (one.event, one.outcome) for one in db.session.query(AuditEvent).filter_by(client_id=told["client_id"])
-        ]
+        trail = db.session.query(AuditEvent).filter_by(client_id=told["client_id"]).order_by(AuditEvent.id)
+        events = [(one.event, one.outcome) for one in trail]
     assert events == [
         ("client-added", "ok"),
         ("client-registered", "ok"),

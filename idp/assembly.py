@@ -22,6 +22,7 @@ PARTS = (
     "idp.oidc.logos",
     "idp.oidc.logout",
     "idp.developers.views",
+    "idp.selfservice.home",
 )
 # Tables that answer no request of their own.
 TABLES = ("idp.admin.administrators",)

@@ -6,6 +6,7 @@ from typing import Any
 
 from idp.accounts.contacts import Masked
 from idp.signin.forms import FieldError
+from tests.pages.account_samples import ACCOUNT
 
 NOW = datetime(2026, 3, 2, 13, 20, tzinfo=UTC)
 TEMPLATES = Path(__file__).parents[2] / "idp" / "templates"
@@ -188,6 +189,7 @@ SAMPLES: dict[str, dict[str, dict[str, Any]]] = {
     "help/privacy.html": {"": {}},
     "help/false_messages.html": {"": {}},
     "help/easy.html": {"": {}},
+    **ACCOUNT,
 }
 MAIL: dict[str, Any] = {
     "asked_at": NOW,

@@ -1,0 +1,32 @@
+"""The front page of the account, and the table of what there is: one line and one file for each section."""
+
+from dataclasses import dataclass
+
+from flask import Response
+
+from idp.selfservice import services, sessions
+from idp.selfservice.entry import blueprint, show
+
+__all__ = ["SECTIONS", "blueprint"]
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """A section: the word in its address, its file, and the catalogue ids of its name and of what it is for."""
+
+    name: str
+    module: object
+    title: str
+    purpose: str
+
+
+SECTIONS: tuple[Section, ...] = (
+    Section("sessions", sessions, "account.sessions.title", "account.sessions.purpose"),
+    Section("services", services, "account.services.title", "account.services.purpose"),
+)
+
+
+@blueprint.get("", strict_slashes=False)
+def home() -> Response:
+    """Show what a person can see and change of their account."""
+    return show("home", sections=SECTIONS)

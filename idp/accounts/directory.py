@@ -119,6 +119,12 @@ def describe_account(account: Account) -> dict[str, str | None]:
     }
 
 
+def words_about(account: Account) -> list[str]:
+    """Return what others know of a person; none of it makes a good password (`check_new_password`)."""
+    known = (account.nir, account.email, account.mobile, *account.profile.values())
+    return [value for value in known if isinstance(value, str)]
+
+
 def set_password(account_id: str, password: str, *, now: datetime) -> None:
     """Give the account another password; hash first, so that no lock is held meanwhile."""
     stored = hash_password(password)

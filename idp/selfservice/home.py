@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from flask import Response
 
-from idp.selfservice import services, sessions
+from idp.selfservice import contacts, password, services, sessions
 from idp.selfservice.entry import blueprint, show
 
 __all__ = ["SECTIONS", "blueprint"]
@@ -21,6 +21,9 @@ class Section:
 
 
 SECTIONS: tuple[Section, ...] = (
+    Section("password", password, "account.password.title", "account.password.purpose"),
+    Section("email", contacts, "account.email.title", "account.email.purpose"),
+    Section("mobile", contacts, "account.mobile.title", "account.mobile.purpose"),
     Section("sessions", sessions, "account.sessions.title", "account.sessions.purpose"),
     Section("services", services, "account.services.title", "account.services.purpose"),
 )

@@ -54,8 +54,8 @@ function echoNumber() {
   });
 }
 
-function showPassword() {
-  const field = find("password"), button = find("password-show"), status = find("password-status");
+function showPassword(id) {
+  const field = find(id), button = find(`${id}-show`), status = find(`${id}-status`);
   if (!field || !button) return;
   const set = (shown) => {
     field.type = shown ? "text" : "password";
@@ -71,6 +71,8 @@ function showPassword() {
   // Never leave a readable password to the browser's form history.
   field.form.addEventListener("submit", () => set(false));
 }
+
+const showPasswords = () => ["password", "new-password"].forEach(showPassword);
 
 function warnOfCapsLock() {
   const field = find("password"), caps = find("caps");
@@ -224,6 +226,6 @@ function sendAnswer() {
 }
 
 for (const comfort of [
-  sendAnswer, focusSummary, showLocalTimes, echoNumber, showPassword, warnOfCapsLock, countToResend, tellCodeTime,
+  sendAnswer, focusSummary, showLocalTimes, echoNumber, showPasswords, warnOfCapsLock, countToResend, tellCodeTime,
   countPause, takeCodeFromMessage, sendOnce, followDelivery, followOtherTab, goOn, goOnWhenTold,
 ]) comfort();

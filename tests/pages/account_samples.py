@@ -6,6 +6,7 @@ from typing import Any
 from idp.oidc.connections import Connection, Service
 from idp.selfservice.home import SECTIONS
 from idp.session import OpenSession
+from idp.signin.forms import FieldError
 
 NOW = datetime(2026, 3, 2, 13, 20, tzinfo=UTC)
 FRAME: dict[str, Any] = {"errors": [], "confirmed": False}
@@ -21,6 +22,18 @@ SERVICES = [
     Service("web", "Mes droits", False, True, is_open=True),
 ]
 
+PASSWORD: dict[str, Any] = {**FRAME, "stolen": False, "minimum_length": 12}
+CHANGES = [
+    {"masked": "c•••••e@orange.fr", "applied_at": None, "due_at": NOW, "undo_until": NOW + timedelta(days=7)},
+    {"masked": "b•••••b@orange.fr", "applied_at": NOW, "due_at": NOW, "undo_until": NOW + timedelta(days=6)},
+]
+CONTACT: dict[str, Any] = {
+    **FRAME, "kind": "email", "typed": "", "present": "a•••••n@e•••.fr", "changes": [], "said": None, "hours": 24,
+}  # fmt: skip
+CONTACT_CODE: dict[str, Any] = {
+    **FRAME, "kind": "email", "masked": "c•••••e@orange.fr", "minutes": 15, "sent": False, "sent_at": NOW,
+}  # fmt: skip
+
 ACCOUNT: dict[str, dict[str, dict[str, Any]]] = {
     "account/home.html": {"": {**FRAME, "sections": SECTIONS}},
     "account/stopped.html": {"": FRAME},
@@ -28,6 +41,29 @@ ACCOUNT: dict[str, dict[str, dict[str, Any]]] = {
     "account/sessions.html": {
         "two": {**FRAME, "sessions": SESSIONS, "here": HERE},
         "confirmed": {**FRAME, "confirmed": True, "sessions": SESSIONS[:1], "here": HERE},
+    },
+    "account/password.html": {
+        "first": PASSWORD,
+        "stolen": {**PASSWORD, "stolen": True},
+        "wrong": {
+            **PASSWORD,
+            "errors": [
+                FieldError("password", "Écrivez-le."),
+                FieldError("new-password", "Trop court."),
+            ],
+        },
+    },
+    "account/password_done.html": {"": FRAME},
+    "account/contact.html": {
+        "first": CONTACT,
+        "a mobile, none yet": {**CONTACT, "kind": "mobile", "present": None, "hours": 1},
+        "changed": {**CONTACT, "changes": CHANGES, "said": "changed", "hours": 0},
+        "undone": {**CONTACT, "said": "undone"},
+        "wrong": {**CONTACT, "typed": "alice@", "errors": [FieldError("contact", "Cette adresse n’est pas complète.")]},
+    },
+    "account/contact_code.html": {
+        "sent": CONTACT_CODE,
+        "wrong": {**CONTACT_CODE, "sent": True, "errors": [FieldError("code", "Ce n’est pas le bon code.")]},
     },
     "account/services.html": {
         "some": {**FRAME, "services": SERVICES},

@@ -19,6 +19,9 @@ LOCALES = ("fr", "en")
 FAMILIES = {
     "e.code.": ("empty", "length", "chars", "wrong", "expired", "used", "burnt", "replaced"),
     "e.nir.": ("empty", "length", "chars", "key"),
+    "e.newpwd.": ("empty", "short", "long", "chars", "common", "context", "same"),
+    "e.email.": ("empty", "format", "same"),
+    "e.mobile.": ("empty", "format", "country", "not-mobile", "same"),
     "u02.": ("email", "sms"),
     "u02.only.": ("email", "sms"),
     "u03.accepted.": ("email", "sms"),

@@ -223,6 +223,12 @@ def list_sessions(account_id: str, now: datetime) -> list[OpenSession]:
     return sorted(found, key=lambda one: one.last_seen_at, reverse=True)
 
 
+def last_records(account_id: str, limit: int) -> list[SessionRecord]:
+    """Return the last complete sign-ins of a person, the latest first, those that are over too."""
+    query = select(SessionRecord).where(SessionRecord.account_id == account_id)
+    return list(db.session.scalars(query.order_by(SessionRecord.created_at.desc()).limit(limit)))
+
+
 def end_session_of(account_id: str, sid: str, now: datetime) -> bool:
     """End one session of a person from another browser; false when it is not theirs, or over. The caller commits."""
     record = next((one for one in _living_records(account_id, now) if one.sid == sid), None)

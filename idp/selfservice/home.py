@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from flask import Response
 
-from idp.selfservice import contacts, password, services, sessions
+from idp.selfservice import contacts, data, devices, history, language, password, services, sessions
 from idp.selfservice.entry import blueprint, show
 
 __all__ = ["SECTIONS", "blueprint"]
@@ -26,6 +26,10 @@ SECTIONS: tuple[Section, ...] = (
     Section("mobile", contacts, "account.mobile.title", "account.mobile.purpose"),
     Section("sessions", sessions, "account.sessions.title", "account.sessions.purpose"),
     Section("services", services, "account.services.title", "account.services.purpose"),
+    Section("history", history, "account.history.title", "account.history.purpose"),
+    Section("devices", devices, "account.devices.title", "account.devices.purpose"),
+    Section("data", data, "account.data.title", "account.data.purpose"),
+    Section("language", language, "account.language.title", "account.language.purpose"),
 )
 
 

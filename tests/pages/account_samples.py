@@ -4,6 +4,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from idp.oidc.connections import Connection, Service
+from idp.selfservice.history import Entry
 from idp.selfservice.home import SECTIONS
 from idp.session import OpenSession
 from idp.signin.forms import FieldError
@@ -33,6 +34,16 @@ CONTACT: dict[str, Any] = {
 CONTACT_CODE: dict[str, Any] = {
     **FRAME, "kind": "email", "masked": "c•••••e@orange.fr", "minutes": 15, "sent": False, "sent_at": NOW,
 }  # fmt: skip
+
+DEVICES = [
+    {"device_hash": "aa", "label": "Firefox (Windows)", "created_at": NOW, "last_seen_at": NOW},
+    {"device_hash": "bb", "label": "", "created_at": NOW, "last_seen_at": NOW},
+]
+ENTRIES = [
+    Entry(NOW, "account.history.2sv", "Firefox (Windows)", is_here=True),
+    Entry(NOW - timedelta(minutes=5), "account.history.wrong_password", is_good=False),
+    Entry(NOW - timedelta(days=1), "account.history.mfa"),
+]
 
 ACCOUNT: dict[str, dict[str, dict[str, Any]]] = {
     "account/home.html": {"": {**FRAME, "sections": SECTIONS}},
@@ -65,6 +76,13 @@ ACCOUNT: dict[str, dict[str, dict[str, Any]]] = {
         "sent": CONTACT_CODE,
         "wrong": {**CONTACT_CODE, "sent": True, "errors": [FieldError("code", "Ce n’est pas le bon code.")]},
     },
+    "account/devices.html": {
+        "two": {**FRAME, "devices": DEVICES, "here": "aa"},
+        "none": {**FRAME, "devices": [], "here": None},
+    },
+    "account/history.html": {"": {**FRAME, "entries": ENTRIES}},
+    "account/data.html": {"": FRAME},
+    "account/language.html": {"": {**FRAME, "languages": [("fr", "Français"), ("en", "English")], "chosen": "fr"}},
     "account/services.html": {
         "some": {**FRAME, "services": SERVICES},
         "none": {**FRAME, "services": []},

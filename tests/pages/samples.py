@@ -187,7 +187,7 @@ SAMPLES: dict[str, dict[str, dict[str, Any]]] = {
     "errors/bad_request.html": {"": ERROR},
     "help/accessibility.html": {"": {}},
     "help/privacy.html": {"": {}},
-    "help/false_messages.html": {"": {}},
+    "help/false_messages.html": {"": {"sender": CODE["sender"]}},
     "help/easy.html": {"": {}},
     **ACCOUNT,
 }

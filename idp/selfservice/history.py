@@ -1,7 +1,7 @@
 """The last sign-ins in plain words, and « ce n'était pas moi », which shuts everybody else out at once."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from flask import Response, redirect
 from sqlalchemy import select
@@ -56,6 +56,8 @@ def not_me() -> BaseResponse:
     """Shut out everybody but this browser, take back changed addresses, and ask for a new password."""
     holder, now = current_holder(), clock.now()
     require_fresh(now)
+    # Until the password is another one, every sign-in ends with the demand for it; this session's own proofs stay good.
+    holder.account.stopped_at = min(proof.at for proof in holder.session.proofs) - timedelta(microseconds=1)
     contact_changes.undo_changes(holder.account_id, now)
     here = devices.find_device(device_cookie(), holder.account_id, now=now)
     for device in devices.list_devices(holder.account_id):

@@ -1,18 +1,35 @@
 """Recognised devices, the last sign-ins, « ce n'était pas moi », one's data and one's language."""
 
 import json
+import re
 from typing import Any
 
 import pytest
 from flask import Flask
 
+from idp import crypto
 from idp.accounts import directory
-from tests.conftest import ALICE_EMAIL, ALICE_MOBILE, ALICE_NIR, Clock
+from idp.db import db
+from idp.messages.models import Outbox
+from tests.conftest import ALICE_EMAIL, ALICE_MOBILE, ALICE_NIR, ALICE_PASSWORD, Clock
 from tests.selfservice.conftest import BOB_NIR, BOB_PASSWORD, SAFARI, NewPerson, Person
 from tests.selfservice.test_contacts import NEW_EMAIL, Contacts, ask, confirm, contacts
+from tests.selfservice.test_password import NEW
 from tests.selfservice.test_services import connect, refresh
 
 __all__ = ["contacts"]
+
+
+def stop_key(app: Flask, purpose: str) -> str:
+    """Return the key in the first mail of a purpose."""
+    with app.app_context():
+        row = db.session.query(Outbox).filter_by(purpose=purpose, channel="email").first()
+        assert row is not None
+        text = json.loads(crypto.unseal(row.content or b"", context=f"outbox:content:{row.idempotency_key}"))["text"]
+        db.session.rollback()
+    found = re.search(r"\b\w{3}-\w{3}-\w{3}\b", text)
+    assert found is not None, text
+    return found[0]
 
 
 def form_of(person: Person, action: str, number: int = 0) -> dict[str, str]:
@@ -89,6 +106,37 @@ def test_it_was_not_me_shuts_everybody_else_out_and_asks_for_a_new_password(
     assert refresh(person, "mobile", token).json["error"] == "invalid_grant"
     assert contacts.present[0] == ALICE_EMAIL
     assert "Safari" not in person.open("/account/devices").text
+
+
+def test_who_leaves_without_a_new_password_is_asked_for_it_at_the_next_sign_in(
+    person: Person, new_person: NewPerson
+) -> None:
+    person.enter("/account/history").submit("not-me")
+
+    assert new_person().enter().step == "renew"
+
+
+def test_a_new_password_ends_that_demand(person: Person, new_person: NewPerson) -> None:
+    person.enter("/account/history").submit("not-me")
+
+    person.submit("password", **{"password": ALICE_PASSWORD, "new-password": NEW})
+
+    assert person.path == "/account/password/done"
+    assert new_person().enter(password=NEW).path == "/account"
+
+
+def test_the_stop_key_of_an_alert_takes_a_changed_address_back(
+    person: Person, new_person: NewPerson, app: Flask, contacts: Contacts
+) -> None:
+    thief = new_person(SAFARI).enter("/account/email", channel="sms")
+    confirm(ask(thief), contacts)
+    assert contacts.present[0] == NEW_EMAIL
+    key = stop_key(app, "alert-email-changed")
+
+    person.open("/stop").submit("stop", stop_key=key)
+
+    assert contacts.present[0] == ALICE_EMAIL
+    assert thief.open("/account").step == "identify"
 
 
 def test_ones_data_is_handed_out_with_the_number_masked(person: Person, app: Flask, alice: str) -> None:

@@ -1,14 +1,14 @@
 """Changes of e-mail address and mobile: asked for, confirmed, in force later, taken back.
 
-Revision ID: 0007_account
-Revises: 0006
+Revision ID: 0008_account
+Revises: 0007_messages
 """
 
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0007_account"
-down_revision = "0006"
+revision = "0008_account"
+down_revision = "0007_messages"
 branch_labels = None
 depends_on = None
 

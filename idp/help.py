@@ -3,6 +3,7 @@
 from flask import Blueprint, Response, redirect
 from werkzeug.wrappers import Response as BaseResponse
 
+from idp.settings import settings
 from idp.web import PageError, page
 
 blueprint = Blueprint("help", __name__)
@@ -27,4 +28,4 @@ def show(name: str) -> Response:
     """Show one help page."""
     if name not in PAGES:
         raise PageError("not_found", 404, "no such help page")
-    return page(PAGES[name])
+    return page(PAGES[name], sender=settings.smtp.sender_address)

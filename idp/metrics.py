@@ -26,6 +26,7 @@ WEBAUTHN = Counter("idp_webauthn_total", "Passkey ceremonies answered", ["ceremo
 PAUSES = Counter("idp_pauses_total", "Pauses begun", ["kind"])
 TOKEN = Counter("idp_token_total", "Token requests", ["grant", "outcome", "error"])
 DEVICE = Counter("idp_device_total", "Devices that asked to be connected, and what became of it", ["outcome"])
+ACCOUNT = Counter("idp_account_acts_total", "Acts in « Gérer mon compte »", ["act"])
 ERRORS = Counter("idp_errors_total", "Error pages and error answers", ["code"])
 FETCH = Counter("idp_fetch_total", "Documents fetched from relying parties", ["outcome"])
 REGISTRATION = Counter("idp_client_registration_total", "Requests to `/register`", ["act", "outcome"])

@@ -199,6 +199,45 @@ def end_idle_session(sid: str, now: datetime) -> tuple[str, ...]:
     return _end_elsewhere(record, now)
 
 
+@dataclass(frozen=True, slots=True)
+class OpenSession:
+    """A signed-in browser, as its owner may recognise it."""
+
+    sid: str
+    device_label: str
+    acr: str
+    created_at: datetime
+    last_seen_at: datetime
+
+
+def list_sessions(account_id: str, now: datetime) -> list[OpenSession]:
+    """Return the browsers in which a person is signed in now, the latest seen first."""
+    records = _living_records(account_id, now)
+    held = state.get_together(*((SESSIONS, record.state_key) for record in records)) if records else ()
+    found = [
+        OpenSession(record.sid, record.device_label, record.acr, record.created_at, session.last_seen_at)
+        for record, session in zip(records, held, strict=True)
+        # One that time has ended is nothing to sign out of.
+        if session is not None and session.sid == record.sid
+    ]
+    return sorted(found, key=lambda one: one.last_seen_at, reverse=True)
+
+
+def last_records(account_id: str, limit: int) -> list[SessionRecord]:
+    """Return the last complete sign-ins of a person, the latest first, those that are over too."""
+    query = select(SessionRecord).where(SessionRecord.account_id == account_id)
+    return list(db.session.scalars(query.order_by(SessionRecord.created_at.desc()).limit(limit)))
+
+
+def end_session_of(account_id: str, sid: str, now: datetime) -> bool:
+    """End one session of a person from another browser; false when it is not theirs, or over. The caller commits."""
+    record = next((one for one in _living_records(account_id, now) if one.sid == sid), None)
+    if record is None:
+        return False
+    _end_elsewhere(record, now)
+    return True
+
+
 def purge_records(now: datetime) -> int:
     """Forget sessions that nothing refers to any more: no refresh token can be of one. The caller commits."""
     over = select(SessionRecord.sid).where(SessionRecord.ends_at <= now - settings.lifetimes.refresh_absolute)

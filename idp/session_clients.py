@@ -95,6 +95,12 @@ def end_all_of(account_id: str, now: datetime, *, except_sid: str | None = None)
     return _end((SessionClient.account_id == account_id) & (SessionClient.sid != (except_sid or "")), now)
 
 
+def open_clients_of(account_id: str) -> tuple[str, ...]:
+    """Return the clients that still know a person from a session."""
+    known = select(SessionClient.client_id).where(SessionClient.account_id == account_id, SessionClient.state == OPEN)
+    return tuple(db.session.scalars(known.distinct()))
+
+
 def find_session(*, client_id: str, their_sid: str) -> tuple[str, str] | None:
     """Return session and account of what a client calls ``their_sid``, if that has not been ended."""
     found = select(SessionClient.sid, SessionClient.account_id).where(

@@ -299,6 +299,21 @@ class Lifetimes(Section):
     known_device: timedelta = timedelta(days=365)
 
 
+class ContactSettings(Section):
+    """Changing one's e-mail address or mobile in « Gérer mon compte »."""
+
+    change_delay: timedelta = Field(
+        default=timedelta(hours=24), description="how long the old one goes on when no other factor was proved"
+    )
+    undo_for: timedelta = Field(default=timedelta(days=7), description="how long a change can be taken back")
+
+    @model_validator(mode="after")
+    def _undo_outlives_the_delay(self) -> "ContactSettings":
+        if self.undo_for <= self.change_delay:
+            raise ValueError("undo_for must be longer than change_delay")
+        return self
+
+
 class DeviceSettings(Section):
     """Devices without a keyboard (RFC 8628), and how often their codes may be guessed at (§5.1)."""
 
@@ -517,6 +532,7 @@ class Settings(Section):
     policy: PolicySettings = PolicySettings()
     throttle: ThrottleSettings = ThrottleSettings()
     lifetimes: Lifetimes = Lifetimes()
+    contacts: ContactSettings = ContactSettings()
     device: DeviceSettings = DeviceSettings()
     keys: KeySettings = KeySettings()
     dpop: DpopSettings = DpopSettings()

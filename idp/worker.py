@@ -14,6 +14,7 @@ from datetime import UTC, datetime, timedelta
 from flask import Flask
 
 from idp import clock, entropy, logs, session, session_clients
+from idp.accounts import contact_changes
 from idp.accounts.new_devices import tell_new_devices
 from idp.messages import outbox
 from idp.messages.delivery import Courier
@@ -49,6 +50,8 @@ CHORES: list[Chore] = [
         "purge-logouts", timedelta(minutes=1), lambda now: session_clients.purge(keep=settings.logout.keep_log, now=now)
     ),
     Chore("tell-new-devices", timedelta(minutes=1), tell_new_devices),
+    Chore("apply-contact-changes", timedelta(minutes=1), contact_changes.apply_due),
+    Chore("purge-contact-changes", timedelta(hours=1), contact_changes.purge_changes),
     Chore("purge-sessions", timedelta(minutes=1), session.purge_records),
 ]
 

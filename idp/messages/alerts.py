@@ -24,6 +24,8 @@ KINDS = (
     "password-changed",
     "email-changed",
     "mobile-changed",
+    "email-change-asked",
+    "mobile-change-asked",
     "factor-added",
     "factor-removed",
     "new-device",

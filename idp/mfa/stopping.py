@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from idp import audit, metrics, session
-from idp.accounts import devices, directory
+from idp.accounts import contact_changes, devices, directory
 from idp.db import db
 from idp.messages import outbox
 from idp.messages.alerts import alert
@@ -69,6 +69,8 @@ def _stop(stop: Stop, now: datetime) -> None:
     if sids is None or sids:
         # The browser that got in counts as recognised by now.
         devices.revoke_devices(account.id, now=now)
+        # And what it changed of where codes go is taken back, before anything more is written there.
+        contact_changes.undo_changes(account.id, now)
     # Also what stops every unfinished sign-in of this account: proofs from before count no more.
     account.stopped_at = account.updated_at = now
     alert(account, "stopped", now=now)

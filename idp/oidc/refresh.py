@@ -198,6 +198,26 @@ def revoke_families_of_session(sid: str, now: datetime) -> int:
     return _revoke_with_tokens(RefreshFamily.id.in_(ids), now, "signed-out") if ids else 0
 
 
+def revoke_families_of_service(account_id: str, client_id: str, now: datetime) -> int:
+    """End every grant of a person at one client, as after a withdrawn consent; commits."""
+    condition = (RefreshFamily.account_id == account_id) & (RefreshFamily.client_id == client_id)
+    return _revoke_with_tokens(condition, now, "disconnected")
+
+
+def living_families_of(account_id: str, now: datetime) -> list[RefreshFamily]:
+    """Return a person's families whose tokens are still good, the latest used first."""
+    query = select(RefreshFamily).outerjoin(SessionRecord, SessionRecord.sid == RefreshFamily.sid)
+    query = query.where(
+        RefreshFamily.account_id == account_id,
+        RefreshFamily.revoked_at.is_(None),
+        RefreshFamily.ends_at > now,
+        RefreshFamily.rotated_at > now - settings.lifetimes.refresh_idle,
+    )
+    # JSON columns are not asked about in SQL: the two databases do not agree on how.
+    rows = db.session.execute(query.add_columns(SessionRecord.ended_at).order_by(RefreshFamily.rotated_at.desc()))
+    return [family for family, ended_at in rows if ended_at is None or "offline_access" in family.scopes]
+
+
 def revoke_families_of_client(client_id: str, now: datetime) -> int:
     """End every grant of a client that is no more; commits."""
     return _revoke_with_tokens(RefreshFamily.client_id == client_id, now, "client-deleted")

@@ -52,6 +52,16 @@ def sign_out_of_idle(hint: Hint, client: Client, now: datetime) -> Farewell | No
     return Farewell(sid, clients)
 
 
+def sign_out_elsewhere(account_id: str, sid: str, now: datetime) -> bool:
+    """End one session that a person has in another browser; false when it is not theirs, or over. Commits."""
+    if not session.end_session_of(account_id, sid, now):
+        return False
+    db.session.commit()
+    revoke_families_of_session(sid, now)
+    audit.record("sign-out", account_id=account_id, reason="elsewhere")
+    return True
+
+
 def sign_out_everywhere(account_id: str, now: datetime, *, reason: str, except_sid: str | None = None) -> int:
     """End every session of a person, every grant, offline ones too, and tell every service (AC-171, ASVS 7.4.3).
 

@@ -15,6 +15,7 @@ from idp import clock, i18n
 from idp.accounts import directory
 from idp.accounts.models import Account
 from idp.i18n import _
+from idp.mfa.levels import level_of
 from idp.session import Session
 from idp.signin.interaction import Demand, start_interaction
 from idp.web import check_csrf, current_session, ensure_session, page
@@ -66,6 +67,9 @@ def find_holder() -> Holder | None:
     changed = account.password_changed_at
     # Whatever changes a password ends the other sessions; one that slipped through is not let in either.
     if changed is not None and changed > session.auth_time:
+        return None
+    stopped = account.stopped_at
+    if stopped is not None and level_of(proof.name for proof in session.proofs if proof.at > stopped) is None:
         return None
     return Holder(account, session, session.sid)
 

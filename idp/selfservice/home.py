@@ -4,7 +4,19 @@ from dataclasses import dataclass
 
 from flask import Response
 
-from idp.selfservice import authenticator, passkeys, recovery
+from idp.selfservice import (
+    authenticator,
+    contacts,
+    data,
+    devices,
+    history,
+    language,
+    passkeys,
+    password,
+    recovery,
+    services,
+    sessions,
+)  # fmt: skip
 from idp.selfservice.entry import blueprint, show
 
 __all__ = ["SECTIONS", "blueprint"]
@@ -21,9 +33,18 @@ class Section:
 
 
 SECTIONS: tuple[Section, ...] = (
+    Section("password", password, "account.password.title", "account.password.purpose"),
+    Section("email", contacts, "account.email.title", "account.email.purpose"),
+    Section("mobile", contacts, "account.mobile.title", "account.mobile.purpose"),
     Section("passkeys", passkeys, "account.passkeys.title", "account.passkeys.purpose"),
     Section("authenticator", authenticator, "account.authenticator.title", "account.authenticator.purpose"),
     Section("recovery", recovery, "account.recovery.title", "account.recovery.purpose"),
+    Section("sessions", sessions, "account.sessions.title", "account.sessions.purpose"),
+    Section("services", services, "account.services.title", "account.services.purpose"),
+    Section("history", history, "account.history.title", "account.history.purpose"),
+    Section("devices", devices, "account.devices.title", "account.devices.purpose"),
+    Section("data", data, "account.data.title", "account.data.purpose"),
+    Section("language", language, "account.language.title", "account.language.purpose"),
 )
 
 

@@ -34,9 +34,8 @@ def submit(interaction_id: str) -> Response:
     now, facts = clock.now(), enter(interaction_id, "renew")
     check_csrf(facts.interaction.id)
     account, password = _account(facts), one_field("new_password")
-    known = (account.nir, account.email, account.mobile, *account.profile.values())
     try:
-        check_new_password(password, context=[value for value in known if isinstance(value, str)])
+        check_new_password(password, context=directory.words_about(account))
     except PasswordFault as fault:
         return _form(facts, fault.reason)
     release()

@@ -9,6 +9,7 @@ from markupsafe import Markup
 from idp.accounts.contacts import Masked
 from idp.selfservice.home import SECTIONS
 from idp.signin.forms import FieldError
+from tests.pages.account_samples import ACCOUNT
 
 NOW = datetime(2026, 3, 2, 13, 20, tzinfo=UTC)
 TEMPLATES = Path(__file__).parents[2] / "idp" / "templates"
@@ -289,8 +290,9 @@ SAMPLES: dict[str, dict[str, dict[str, Any]]] = {
     "errors/bad_request.html": {"": ERROR},
     "help/accessibility.html": {"": {}},
     "help/privacy.html": {"": {}},
-    "help/false_messages.html": {"": {}},
+    "help/false_messages.html": {"": {"sender": CODE["sender"]}},
     "help/easy.html": {"": {}},
+    **ACCOUNT,
 }
 MAIL: dict[str, Any] = {
     "asked_at": NOW,

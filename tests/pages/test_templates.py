@@ -49,7 +49,7 @@ def test_every_page_template_has_a_sample() -> None:
     pages = {str(path.relative_to(TEMPLATES)) for path in TEMPLATES.rglob("*.html")}
 
     mails = {name for name in pages if name.startswith("mail/")}
-    assert set(SAMPLES) == pages - mails - {"account/frame.html", "layout.html", "macros.html"}
+    assert set(SAMPLES) == pages - mails - {"layout.html", "macros.html", "account/frame.html", "help/pictograms.html"}
 
 
 @in_both
@@ -215,3 +215,13 @@ def test_the_mail_says_the_same_as_text_and_as_page(render: Render, locale: str,
     assert "<a " not in html
     assert "http" not in text + html
     assert max(map(len, text.splitlines())) <= 78
+
+
+@in_both
+def test_the_easy_help_has_six_steps_each_with_its_picture(render: Render, locale: str) -> None:
+    page = Page(render("help/easy.html", "", locale))
+
+    pictures = [attrs for attrs in page.all("svg") if attrs.get("class") == "pictogram"]
+
+    assert len(pictures) == 6
+    assert all(picture["aria-hidden"] == "true" for picture in pictures)

@@ -21,7 +21,7 @@ def test_nobody_can_act_as_somebody_else_ac_15(app: Flask, http: Browser) -> Non
     rules = " ".join(rule.rule for rule in app.url_map.iter_rules())
 
     assert "impersonat" not in rules
-    for path in ("/admin/impersonate", "/account/impersonate", "/webauthn/register/options"):
+    for path in ("/admin/impersonate", "/account/as/someone", "/webauthn/register/options"):
         assert http.get(path).status_code == 404
 
 

@@ -28,7 +28,7 @@ def at_code(visitor: Visitor) -> Visitor:
 def sent(app: Flask) -> list[str]:
     """Return the channels of all codes, in order."""
     with app.app_context():
-        codes = db.session.query(Outbox).filter(Outbox.purpose == "signin")
+        codes = db.session.query(Outbox).filter(Outbox.purpose == "sign-in")
         return [row.channel for row in codes.order_by(Outbox.created_at)]
 
 

@@ -1,14 +1,14 @@
 """An account remembers over which channel its password was last reset.
 
 Revision ID: 0010
-Revises: passkeys
+Revises: 0008_account
 """
 
 import sqlalchemy as sa
 from alembic import op
 
 revision = "0010"
-down_revision = "passkeys"
+down_revision = "0008_account"
 branch_labels = None
 depends_on = None
 

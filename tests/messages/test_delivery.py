@@ -57,7 +57,7 @@ def test_fate_is_counted_and_audited(app: Flask, relay: Relay, write: Any, deliv
 
     assert REGISTRY.get_sample_value("idp_otp_send_total", labels) == before + 1
     with app.app_context():
-        events = [(row.event, row.outcome, row.account_id) for row in db.session.query(AuditEvent).order_by(AuditEvent.id)]
+        events = [(row.event, row.outcome, row.account_id) for row in db.session.query(AuditEvent)]
     assert events == [("message", "accepted", "account-1")]
 
 

@@ -23,6 +23,7 @@ from werkzeug.local import LocalProxy
 from idp.addresses import Network, read_networks
 
 PREFIX = "IDP_"
+_PROXY_SECRET = re.compile(r"[!-~]{16,}")
 # Read by the command line or by the processes that Sésame starts, not part of the settings themselves.
 NOT_SETTINGS = frozenset({"IDP_CONFIG"})
 
@@ -382,7 +383,10 @@ class MtlsSettings(Section):
     proxies: tuple[str, ...] = Field(
         default=("127.0.0.1/32", "::1/128"), description="networks whose header is believed"
     )
-    secret: SecretStr = Field(default=SecretStr(""), description="value of `X-Proxy-Secret`, if the proxy sends one")
+    secret: SecretStr = Field(
+        default=SecretStr(""),
+        description="what the proxy writes before the certificate, and a space; needed unless the issuer is loopback",
+    )
     authorities: Path | None = Field(default=None, description="PEM file: who may issue certificates (tls_client_auth)")
     issuer: str = Field(default="", description="base URL of the endpoints that ask for a certificate (RFC 8705 §5)")
 
@@ -571,6 +575,12 @@ class Settings(Section):
             raise ValueError("issuer has no path: cookies and well-known files belong to a whole host")
         if parts.scheme == "http" and not self.is_loopback:
             raise ValueError("issuer must be https; plain http is only for a loopback host")
+        if (
+            self.mtls.header
+            and not self.is_loopback
+            and not _PROXY_SECRET.fullmatch(self.mtls.secret.get_secret_value())
+        ):
+            raise ValueError("mtls.header needs mtls.secret: 16 or more printable ASCII characters without a space")
         if self.code.resend_same_while >= self.code.lifetime:
             raise ValueError("code.resend_same_while must be shorter than code.lifetime")
         # Sending gets four fifths of the lease; a message must not be taken by a second worker while a relay hesitates.

@@ -115,7 +115,7 @@ def _authorization_request(pasted: Pasted) -> Explained:
         return "authorization request", [*_until_failure(verdicts), *map(_skip, CHECKS)], difference
     # A redirect URI that is not good is answered by a page; the rest is explained all the same.
     asked, unreadable = _parse_leniently(source.parameters, client_id=client.client_id, redirect_uri=redirect_uri or "")
-    asked = replace(asked, is_signed=source.is_signed, pushed=source.pushed)
+    asked = replace(asked, is_signed=source.is_signed, is_pushed=source.is_pushed)
     verdicts += unreadable
     verdicts += [_run(check, asked, client) for check in CHECKS]
     return "authorization request", verdicts, difference

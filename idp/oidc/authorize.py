@@ -11,6 +11,7 @@ from idp.oidc.clients import Client
 from idp.oidc.errors import OAuthError
 from idp.oidc.hand_over import hand_over, send_to_sign_in, turn_away
 from idp.oidc.needs import UNMET, Standing, find_need, fresh_after
+from idp.oidc.once import use_up
 from idp.oidc.request import Parameters, UnreadableRequest, is_cross_site, read_parameters, restore_request
 from idp.oidc.response_modes import ReturnAddress, address_for, return_address
 from idp.oidc.sources import get_source, parse_source
@@ -103,14 +104,17 @@ def resume(interaction_id: str) -> BaseResponse:
     need = None if fault else find_need(standing)
     if answer_interaction(interaction, now) is None:
         return _already(interaction)
-    if fault is not None:
-        return turn_away(to, fault, client)
     if need is not None and need.name == "consent":
         # Only now is it known who they are, and that they have not agreed before.
         return send_to_sign_in(standing, need, restart_url=f"/signin/{interaction.id}/restart", now=now)
     if need is not None:
-        return turn_away(to, OAuthError(need.description, code=need.error_after_walk), client)
-    return hand_over(to, standing, now)
+        fault = OAuthError(need.description, code=need.error_after_walk)
+    if fault is None:
+        return hand_over(to, standing, now)
+    if asked.once is not None:
+        # A refusal is an answer too: the request is not tried again with somebody else in front.
+        use_up(asked.once, now)
+    return turn_away(to, fault, client)
 
 
 def _sent_parameters() -> Parameters:

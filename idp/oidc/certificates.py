@@ -46,14 +46,19 @@ class Certificate:
 
 
 def certificate_header(headers: Mapping[str, str], *, peer: str, mtls: MtlsSettings) -> str | None:
-    """Return what the proxy says of the client's certificate; ``None`` unless ``peer`` is a proxy that we trust."""
+    """Return what the proxy says of the client's certificate; ``None`` unless ``peer`` is a proxy that we trust.
+
+    The proxy's secret stands in the same value as the certificate, not beside it: to a WSGI application the header
+    `X_Client_Cert` that a stranger sends through the proxy is `X-Client-Cert` too, and certificates are public.
+    """
     value = headers.get(mtls.header.lower()) if mtls.header else None
     if not value or len(value) > _LONGEST or not _is_trusted(peer, mtls.networks):
         return None
     secret = mtls.secret.get_secret_value()
-    if secret and not crypto.same(secret, headers.get("x-proxy-secret", "")):
-        return None
-    return value
+    if not secret:
+        return value
+    theirs, _, certificate = value.partition(" ")
+    return certificate.strip() or None if crypto.same(secret, theirs) else None
 
 
 def read_certificate(value: str, form: str) -> Certificate | None:

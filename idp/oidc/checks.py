@@ -103,7 +103,7 @@ BEFORE_TRUST = (*CLIENT_CHECKS, *REDIRECT_CHECKS)
 
 def check_pushed(request: AuthorizationRequest, client: Client) -> None:
     """RFC 9126 §6: a client that must push its requests sends none through the browser (P-73)."""
-    if client.must_push and request.pushed is None:
+    if client.must_push and not request.is_pushed:
         raise InvalidRequest("This client must push its authorization requests to the PAR endpoint.")
 
 

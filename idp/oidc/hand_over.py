@@ -11,7 +11,7 @@ from idp.oidc.authorization_details import describe_details
 from idp.oidc.clients import Client
 from idp.oidc.codes import AuthorizationCode, issue_code
 from idp.oidc.consents import allowed_claims, consent_texts, granted_scopes, record_consent, wanted_scopes
-from idp.oidc.errors import InvalidRequestUri, OAuthError
+from idp.oidc.errors import InvalidRequestObject, InvalidRequestUri, OAuthError
 from idp.oidc.front_channel import issue_front_channel
 from idp.oidc.grant import Grant, new_grant_id
 from idp.oidc.id_token import sid_for
@@ -24,7 +24,7 @@ from idp.oidc.needs import (
     reported_acr,
     wished_levels,
 )
-from idp.oidc.pushed import use_pushed
+from idp.oidc.once import use_up
 from idp.oidc.response_modes import ReturnAddress, answer, refuse
 from idp.signin.interaction import Demand, start_interaction
 from idp.web import change_session, ensure_session
@@ -70,8 +70,9 @@ def hand_over(to: ReturnAddress, standing: Standing, now: datetime) -> Response:
     asked, client, session = standing.request, standing.client, standing.session
     if session is None or not (session.account_id and session.sid and session.acr and session.auth_time):
         raise ValueError("only a complete sign-in gets a code")
-    if asked.pushed is not None and not use_pushed(asked.pushed, now):
-        return turn_away(to, InvalidRequestUri("The request_uri was used."), client)
+    if asked.once is not None and not use_up(asked.once, now):
+        fault = InvalidRequestUri if asked.is_pushed else InvalidRequestObject
+        return turn_away(to, fault("The request was used before."), client)
     grant = Grant(
         id=new_grant_id(session.sid, client.client_id),
         client_id=client.client_id,

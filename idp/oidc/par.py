@@ -5,11 +5,12 @@ from idp.oidc import dpop, redirect_uris
 from idp.oidc.checks import check_request
 from idp.oidc.client_auth import authenticate_client
 from idp.oidc.clients import Client
-from idp.oidc.errors import InvalidDpopProof, InvalidRequest, OAuthError, UnauthorizedClient
+from idp.oidc.errors import InvalidDpopProof, InvalidRequest, InvalidRequestObject, OAuthError, UnauthorizedClient
+from idp.oidc.once import use_up
 from idp.oidc.protocol import NO_STORE, ProtocolRequest, ProtocolResponse, json_response
 from idp.oidc.pushed import push
 from idp.oidc.request import PARAMETERS, Parameters, UnreadableRequest, check_length, parse_login_hint, parse_request
-from idp.oidc.request_objects import read_request_object
+from idp.oidc.request_objects import SignedRequest, read_request_object
 from idp.settings import settings
 from idp.state import state
 
@@ -22,9 +23,12 @@ def par(request: ProtocolRequest) -> ProtocolResponse:
     if "authorization_code" not in client.grant_types:
         raise UnauthorizedClient("The client may not use the authorization code grant.")
     try:
-        parameters, is_signed = _read(request, client)
-        parameters = _bind(parameters, dpop.find_proof(request, now))
+        signed = read_request_object(request.form["request"], client, now) if "request" in request.form else None
+        is_signed = signed is not None
+        parameters = _bind(_read(request, client, signed), dpop.find_proof(request, now))
         _check(parameters, client, is_signed=is_signed)
+        if signed is not None and signed.once is not None and not use_up(signed.once, now):
+            raise InvalidRequestObject("The request object was used before.")
     except OAuthError as refusal:
         metrics.AUTHORIZE.labels(refusal.code).inc()
         audit.record("request-pushed", outcome="refused", client_id=client.client_id, reason=refusal.code)
@@ -49,13 +53,13 @@ def _check_rate(request: ProtocolRequest, client: Client) -> None:
         raise OAuthError("Too many requests were pushed from here.", code="temporarily_unavailable", status=429)
 
 
-def _read(request: ProtocolRequest, client: Client) -> tuple[Parameters, bool]:
-    """Return the parameters, and whether they were signed: then only what is inside counts (RFC 9126 §3)."""
+def _read(request: ProtocolRequest, client: Client, signed: SignedRequest | None) -> Parameters:
+    """Return the parameters; where some are signed, only they count (RFC 9126 §3)."""
     form = request.form
     if "request_uri" in form:
         raise InvalidRequest("request_uri must not be pushed.")
-    if "request" in form:
-        return _without_nir(read_request_object(form["request"], client, clock.now())), True
+    if signed is not None:
+        return _without_nir(signed.parameters)
     values = {name: form[name] for name in PARAMETERS if name in form and name not in {"request", "resource"}}
     try:
         for name, value in values.items():
@@ -63,7 +67,7 @@ def _read(request: ProtocolRequest, client: Client) -> tuple[Parameters, bool]:
     except UnreadableRequest as fault:
         raise InvalidRequest("A parameter is too long.", detail=fault.detail) from fault
     parameters = Parameters({**values, "client_id": client.client_id}, resources=request.many.get("resource", ()))
-    return _without_nir(parameters), False
+    return _without_nir(parameters)
 
 
 def _without_nir(parameters: Parameters) -> Parameters:
@@ -91,6 +95,6 @@ def _check(parameters: Parameters, client: Client, *, is_signed: bool) -> None:
     if not redirect_uris.matches(client.redirect_uris, redirect_uri, kind=client.kind):
         raise InvalidRequest("redirect_uri is not registered for this client.")
     asked = parse_request(
-        parameters, client_id=client.client_id, redirect_uri=redirect_uri, is_signed=is_signed, pushed="now"
+        parameters, client_id=client.client_id, redirect_uri=redirect_uri, is_signed=is_signed, is_pushed=True
     )
     check_request(asked, client)

@@ -2,10 +2,10 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
 
 from idp import crypto, entropy
 from idp.oidc.errors import InvalidRequestUri
+from idp.oidc.once import USED
 from idp.oidc.request import Parameters
 from idp.settings import settings
 from idp.state import Space, state
@@ -23,15 +23,7 @@ class PushedRequest:
     is_signed: bool
 
 
-@dataclass(frozen=True)
-class UsedRequest:
-    """A pushed request that was answered: it is good for one answer (RFC 9126 §7.3)."""
-
-    at: datetime
-
-
 PUSHED = Space("pushed-request", PushedRequest)
-USED = Space("used-request", UsedRequest)
 
 
 def push(parameters: Parameters, *, client_id: str, is_signed: bool) -> str:
@@ -43,19 +35,10 @@ def push(parameters: Parameters, *, client_id: str, is_signed: bool) -> str:
 
 
 def get_pushed(request_uri: str, client_id: str) -> tuple[str, PushedRequest]:
-    """Return a pushed request of this client and the key to `use_pushed`, or raise `InvalidRequestUri`.
-
-    Looking does not use it up: who reloads before signing in sees the page again (FAPI 2.0 §5.3.2.2, note 3).
-    """
+    """Return a pushed request of this client and the key to `use_up`, or raise `InvalidRequestUri`."""
     key = crypto.fingerprint(request_uri.removeprefix(PREFIX))
     pair = state.get_together((PUSHED, key), (USED, key))
     pushed = pair[0]
     if pushed is None or pair[1] is not None or pushed.client_id != client_id:
         raise InvalidRequestUri("The request_uri is unknown, expired or was used.")
     return key, pushed
-
-
-def use_pushed(key: str, now: datetime) -> bool:
-    """Use a pushed request up: of many answers to it, one is given (P-74)."""
-    # A visitor may take the whole of an interaction, and another after it, to come to the answer.
-    return state.add(USED, key, UsedRequest(now), ttl=settings.lifetimes.restart)

@@ -83,8 +83,9 @@ class AuthorizationRequest:
     authorization_details: tuple[dict[str, Any], ...]
     dpop_jkt: str | None
     is_signed: bool
-    # The key of the pushed request that this is, if it was pushed.
-    pushed: str | None
+    is_pushed: bool
+    # The key to use it up by (`once.py`), if it is good for one answer only.
+    once: str | None
 
     def as_payload(self) -> dict[str, Any]:
         """Return the request as plain values, for the sign-in to keep."""
@@ -136,7 +137,13 @@ def is_cross_site(headers: Headers, issuer: str) -> bool:
 
 
 def parse_request(
-    parameters: Parameters, *, client_id: str, redirect_uri: str, is_signed: bool = False, pushed: str | None = None
+    parameters: Parameters,
+    *,
+    client_id: str,
+    redirect_uri: str,
+    is_signed: bool = False,
+    is_pushed: bool = False,
+    once: str | None = None,
 ) -> AuthorizationRequest:
     """Turn the parameters of a known client into a request; raises `InvalidRequest` where one is malformed."""
     if parameters["registration"] is not None:
@@ -166,7 +173,8 @@ def parse_request(
         authorization_details=parse_details(parameters["authorization_details"]),
         dpop_jkt=parse_dpop_jkt(parameters["dpop_jkt"]),
         is_signed=is_signed,
-        pushed=pushed,
+        is_pushed=is_pushed,
+        once=once,
     )
 
 

@@ -2,9 +2,11 @@
 
 import json
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
+from idp import crypto
 from idp.oidc.client_keys import check_client_signature
 from idp.oidc.clients import Client
 from idp.oidc.errors import InvalidRequestObject
@@ -19,11 +21,19 @@ _LEEWAY = timedelta(seconds=30)
 # than 60 minutes after `nbf`"; ours is the shorter life of design §4.
 _OLDEST = timedelta(minutes=60)
 _LONGEST_LIFE = timedelta(minutes=5)
-_OWN_CLAIMS = frozenset({"iss", "aud", "exp", "iat", "nbf", "jti", "sub"})
+_LONGEST_JTI = 256
 
 
-def read_request_object(token: str, client: Client, now: datetime) -> Parameters:
-    """Return the parameters that ``client`` signed, or raise `InvalidRequestObject`."""
+@dataclass(frozen=True)
+class SignedRequest:
+    """What a client signed, and the key to use it up by, if it has a `jti`."""
+
+    parameters: Parameters
+    once: str | None
+
+
+def read_request_object(token: str, client: Client, now: datetime) -> SignedRequest:
+    """Return what ``client`` signed, or raise `InvalidRequestObject`; whether it was used before is not asked here."""
     allowed = client.profile.algorithms
     if client.request_object_signing_alg is not None:
         allowed = (client.request_object_signing_alg,)
@@ -42,7 +52,15 @@ def read_request_object(token: str, client: Client, now: datetime) -> Parameters
     if "request" in claims or "request_uri" in claims:
         # RFC 9101 §4: "MUST NOT" be in a request object.
         raise InvalidRequestObject("A request object must not hold request or request_uri.")
-    return _as_parameters(claims, client)
+    return SignedRequest(_as_parameters(claims, client), _key_of(claims.get("jti"), client))
+
+
+def _key_of(jti: Any, client: Client) -> str | None:
+    if jti is None:
+        return None
+    if not isinstance(jti, str) or not 0 < len(jti) <= _LONGEST_JTI:
+        raise InvalidRequestObject(f"jti of the request object must be a string of at most {_LONGEST_JTI} characters.")
+    return crypto.fingerprint(f"{client.client_id} {jti}")
 
 
 def _check_maker(claims: Mapping[str, Any], client: Client) -> None:

@@ -6,7 +6,8 @@ from urllib.parse import urldefrag
 
 from idp.fetch import FetchFault, fetch
 from idp.oidc.clients import Client
-from idp.oidc.errors import InvalidRequest, InvalidRequestUri, OAuthError
+from idp.oidc.errors import InvalidRequest, InvalidRequestObject, InvalidRequestUri, OAuthError
+from idp.oidc.once import is_used
 from idp.oidc.pushed import PREFIX, get_pushed
 from idp.oidc.request import AuthorizationRequest, Parameters, parse_request
 from idp.oidc.request_objects import read_request_object
@@ -19,8 +20,9 @@ class Source:
 
     parameters: Parameters
     is_signed: bool = False
-    # The key of the pushed request, to use it up.
-    pushed: str | None = None
+    is_pushed: bool = False
+    # The key to use it up by, if it is good for one answer only.
+    once: str | None = None
 
 
 def get_source(sent: Parameters, client: Client, now: datetime) -> Source:
@@ -35,13 +37,20 @@ def get_source(sent: Parameters, client: Client, now: datetime) -> Source:
     if request is not None and request_uri is not None:
         raise InvalidRequest("request and request_uri exclude each other.")
     if request is not None:
-        return Source(read_request_object(request, client, now), is_signed=True)
+        return _signed(request, client, now)
     if request_uri is None:
         return Source(sent)
     if request_uri.startswith(PREFIX):
         key, pushed = get_pushed(request_uri, client.client_id)
-        return Source(Parameters(pushed.values, resources=pushed.resources), pushed.is_signed, key)
-    return Source(read_request_object(_fetch(request_uri, client), client, now), is_signed=True)
+        return Source(Parameters(pushed.values, resources=pushed.resources), pushed.is_signed, is_pushed=True, once=key)
+    return _signed(_fetch(request_uri, client), client, now)
+
+
+def _signed(token: str, client: Client, now: datetime) -> Source:
+    signed = read_request_object(token, client, now)
+    if signed.once is not None and is_used(signed.once):
+        raise InvalidRequestObject("The request object was used before.")
+    return Source(signed.parameters, is_signed=True, once=signed.once)
 
 
 def parse_source(source: Source, client: Client, redirect_uri: str) -> AuthorizationRequest:
@@ -51,7 +60,8 @@ def parse_source(source: Source, client: Client, redirect_uri: str) -> Authoriza
         client_id=client.client_id,
         redirect_uri=redirect_uri,
         is_signed=source.is_signed,
-        pushed=source.pushed,
+        is_pushed=source.is_pushed,
+        once=source.once,
     )
 
 

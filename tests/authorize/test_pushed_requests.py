@@ -70,6 +70,13 @@ def test_an_answer_uses_it_up_ac_108(visitor: Visitor, push: Callable[..., str],
     assert_page(visitor.ask_by(name))
 
 
+def test_a_refusal_uses_it_up_too_ac_108(visitor: Visitor, push: Callable[..., str], alice: str) -> None:
+    name = push()
+
+    assert error_of(visitor.walk(visitor.ask_by(name), alice, outcome="cancelled")) == "access_denied"
+    assert_page(visitor.ask_by(name))
+
+
 def test_of_two_answers_at_once_one_is_given_ac_108(
     signed_in: Visitor, new_visitor: Callable[[], Visitor], push: Callable[..., str], alice: str
 ) -> None:

@@ -1,6 +1,7 @@
 """A request object counts as its client signed it, for us, for now; what is beside it does not (RFC 9101, AC-109)."""
 
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -250,6 +251,64 @@ def test_a_pushed_object_keeps_what_it_says(signed_in: Visitor) -> None:
     name = push(signed_in, made(changes={"state": "in"}), state="out", scope="openid email").json["request_uri"]
 
     assert told_to(signed_in.ask_by(name, "signer"))["state"] == "in"
+
+
+class TestOnce:
+    """Design §4: a request object's `jti` counts once; looking at the page uses nothing up."""
+
+    def test_reading_the_page_twice_is_no_second_use(self, visitor: Visitor, alice: str) -> None:
+        token = made()
+
+        first, second = send(visitor, token), send(visitor, token)
+
+        assert first.status_code == second.status_code == 303
+        assert told_to(visitor.walk(second, alice))["code"]
+
+    def test_an_answer_uses_it_up(self, visitor: Visitor, alice: str) -> None:
+        token = made()
+        early = send(visitor, token)
+        assert told_to(visitor.walk(send(visitor, token), alice))["code"]
+
+        assert error_of(visitor.walk(early, alice)) == "invalid_request_object"
+        assert error_of(send(visitor, token, redirect_uri=CALLBACK)) == "invalid_request_object"
+
+    def test_a_refusal_uses_it_up_too(self, visitor: Visitor, alice: str) -> None:
+        token = made()
+        assert error_of(visitor.walk(send(visitor, token), alice, outcome="cancelled")) == "access_denied"
+
+        assert error_of(send(visitor, token, redirect_uri=CALLBACK)) == "invalid_request_object"
+
+    def test_pushing_uses_it_up(self, signed_in: Visitor) -> None:
+        token = made()
+        pushed = push(signed_in, token)
+
+        assert push(signed_in, token).json["error"] == "invalid_request_object"
+        assert error_of(send(signed_in, token, redirect_uri=CALLBACK)) == "invalid_request_object"
+        assert told_to(signed_in.ask_by(pushed.json["request_uri"], client_id="signer"))["code"]
+
+    def test_a_push_that_is_refused_for_another_fault_leaves_it(self, signed_in: Visitor) -> None:
+        bad = push(signed_in, made(jti="one", changes={"scope": "email"}))
+
+        assert bad.json["error"] == "invalid_scope"
+        assert push(signed_in, made(jti="one")).status_code == 201
+
+    def test_of_many_pushes_at_once_one_is_kept(self, visitor: Visitor) -> None:
+        token = made()
+
+        with ThreadPoolExecutor(6) as pool:
+            answers = list(pool.map(lambda _n: push(visitor, token).status_code, range(6)))
+
+        assert sorted(answers) == [201, 400, 400, 400, 400, 400]
+
+    def test_the_same_name_of_two_clients_is_two(self, app: Flask, signed_in: Visitor) -> None:
+        with app.app_context():
+            add_client("other", **AUTH)
+
+        assert [push(signed_in, made(name, jti="one"), name).status_code for name in ("signer", "other")] == [201, 201]
+
+    @pytest.mark.parametrize("jti", ["", 7, ["a"], "x" * 257])
+    def test_a_name_that_is_none_is_refused(self, visitor: Visitor, jti: Any) -> None:
+        assert refused_at(visitor, made(jti=jti)) == ["invalid_request_object"] * 2
 
 
 def test_numbers_and_objects_may_be_what_they_are(signed_in: Visitor, clock: Clock) -> None:

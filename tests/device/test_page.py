@@ -23,7 +23,8 @@ People = Callable[..., Person]
 
 def events(app: Flask, name: str) -> list[tuple[str, str | None]]:
     with app.app_context():
-        return [(one.outcome, one.reason) for one in db.session.query(AuditEvent).filter_by(event=name)]
+        trail = db.session.query(AuditEvent).filter_by(event=name).order_by(AuditEvent.id)
+        return [(one.outcome, one.reason) for one in trail]
 
 
 def test_a_person_connects_a_device(app: Flask, tv: Device, person: Person) -> None:

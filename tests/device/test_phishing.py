@@ -24,7 +24,8 @@ def stranger(switch_on: Switch) -> Device:
 
 def reasons(app: Flask) -> list[str | None]:
     with app.app_context():
-        return [one.reason for one in db.session.query(AuditEvent).filter_by(event="device-refused")]
+        refused = db.session.query(AuditEvent).filter_by(event="device-refused").order_by(AuditEvent.id)
+        return [one.reason for one in refused]
 
 
 def press_everything(person: Person) -> int:

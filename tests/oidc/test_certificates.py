@@ -11,6 +11,7 @@ import pytest
 from cryptography import x509
 from cryptography.x509.oid import NameOID
 from flask import Flask
+from pydantic import SecretStr
 
 from idp import create_app
 from idp.db import db
@@ -21,6 +22,7 @@ from tests.oidc.conftest import Client, Maker
 from tests.oidc.proofs import certificate_thumbprint, in_rfc_9440, issued, proof_for
 
 HEADER = "X-Client-Certificate"
+SECRET = "the-proxy-s-own-secret"
 ROBOT = x509.Name(
     [
         x509.NameAttribute(NameOID.COUNTRY_NAME, "FR"),
@@ -39,7 +41,7 @@ def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
 @pytest.fixture
 def proxy(with_settings: Maker, authority: Authority) -> Callable[..., Any]:
     """Put a proxy on 127.0.0.1 in front: the address that the test client has."""
-    with_settings(mtls={"header": HEADER, "authorities": authority.file})
+    with_settings(mtls={"header": HEADER, "authorities": authority.file, "secret": SECRET})
     return with_settings
 
 
@@ -52,9 +54,13 @@ def robot(proxy: Any, make_client: Maker) -> Client:
     return Client("robot", None, client.http)
 
 
+def by_proxy(certificate: Certificate | str) -> str:
+    """Return what the proxy writes: its secret, then what the client showed."""
+    return f"{SECRET} {certificate.header if isinstance(certificate, Certificate) else certificate}"
+
+
 def ask(client: Client, certificate: Certificate | str | None, **headers: str) -> Any:
-    shown = certificate.header if isinstance(certificate, Certificate) else certificate
-    told = headers if shown is None else {HEADER: shown, **headers}
+    told = headers if certificate is None else {HEADER: by_proxy(certificate), **headers}
     return client.post("/token", headers=told, grant_type="client_credentials")
 
 
@@ -120,7 +126,7 @@ def test_no_header_or_two_prove_nothing(robot: Client, authority: Authority) -> 
 
 
 def test_a_client_known_by_certificate_is_known_by_nothing_else_ac_131(robot: Client, authority: Authority) -> None:
-    certificate = {HEADER: issued(authority, ROBOT).header}
+    certificate = {HEADER: by_proxy(issued(authority, ROBOT))}
     by_secret = robot.http.post("/token", data={"grant_type": "client_credentials"}, auth=("robot", "x"))
     both = robot.http.post(
         "/token", data={"grant_type": "client_credentials"}, auth=("robot", "x"), headers=certificate
@@ -131,7 +137,7 @@ def test_a_client_known_by_certificate_is_known_by_nothing_else_ac_131(robot: Cl
 
 def test_a_certificate_proves_no_client_of_another_method(proxy: Any, make_client: Maker, authority: Authority) -> None:
     web = make_client("robot", **MACHINE)
-    shown = {HEADER: issued(authority, ROBOT).header}
+    shown = {HEADER: by_proxy(issued(authority, ROBOT))}
 
     answer = web.http.post("/token", data={"grant_type": "client_credentials", "client_id": "robot"}, headers=shown)
 
@@ -182,7 +188,7 @@ class TestSpoofing:
     def test_a_stranger_who_reaches_us_directly_is_not_believed(self, robot: Client, authority: Authority) -> None:
         answer = robot.http.post(
             "/token", data={"grant_type": "client_credentials", "client_id": "robot"},
-            headers={HEADER: issued(authority, ROBOT).header}, environ_base={"REMOTE_ADDR": "203.0.113.9"},
+            headers={HEADER: by_proxy(issued(authority, ROBOT))}, environ_base={"REMOTE_ADDR": "203.0.113.9"},
         )  # fmt: skip
 
         assert not is_known(answer)
@@ -192,12 +198,14 @@ class TestSpoofing:
         hopped = idp_settings.model_copy(
             update={
                 "trusted_hops": 1,
-                "mtls": idp_settings.mtls.model_copy(update={"header": HEADER, "authorities": authority.file}),
+                "mtls": idp_settings.mtls.model_copy(
+                    update={"header": HEADER, "authorities": authority.file, "secret": SecretStr(SECRET)}
+                ),
             }
         )
         app = create_app(hopped)
         app.test_client_class = Browser
-        shown = {HEADER: issued(authority, ROBOT).header}
+        shown = {HEADER: by_proxy(issued(authority, ROBOT))}
         form = {"grant_type": "client_credentials", "client_id": "robot"}
         try:
             outside = app.test_client().post(
@@ -227,19 +235,34 @@ class TestSpoofing:
 
         assert not is_known(ask(robot, issued(authority, ROBOT)))
 
-    def test_the_proxy_may_have_to_know_a_secret(
-        self, robot: Client, authority: Authority, with_settings: Maker
+    @pytest.mark.parametrize("written", ["{}", " {}", "another-secret-here {}", "the-proxy-s-own-secre {}", "{} {}"])
+    def test_what_the_proxy_did_not_write_is_not_believed(
+        self, robot: Client, authority: Authority, written: str
     ) -> None:
-        with_settings(mtls={"secret": "the-proxy-s-own-secret"})
-        certificate = issued(authority, ROBOT)
+        value = written.replace("{}", issued(authority, ROBOT).header)
 
-        answers = [
-            ask(robot, certificate),
-            ask(robot, certificate, **{"X-Proxy-Secret": "another"}),
-            ask(robot, certificate, **{"X-Proxy-Secret": "the-proxy-s-own-secret"}),
-        ]
+        answer = robot.post("/token", headers={HEADER: value}, grant_type="client_credentials")
 
-        assert list(map(is_known, answers)) == [False, False, True]
+        assert not is_known(answer)
+
+    def test_a_header_with_underscores_that_passes_the_proxy_proves_nothing(
+        self, robot: Client, authority: Authority
+    ) -> None:
+        """To a WSGI application `X_Client_Certificate` has the same name; whichever of the two comes through."""
+        certificate = issued(authority, ROBOT).header
+        name = "HTTP_" + HEADER.upper().replace("-", "_")
+        form = {"grant_type": "client_credentials", "client_id": "robot"}
+
+        for merged in (certificate, f"{SECRET} ,{certificate}", f"{certificate},{SECRET} "):
+            assert not is_known(robot.http.post("/token", data=form, environ_base={name: merged}))
+
+    @pytest.mark.parametrize("secret", ["", "short", "has a space in it here", "é" * 20])
+    def test_without_a_good_secret_the_start_stops(self, with_settings: Maker, secret: str) -> None:
+        with pytest.raises(ValueError, match=r"mtls\.secret"):
+            with_settings(mtls={"header": HEADER, "secret": secret})
+
+    def test_on_this_machine_alone_none_is_needed(self, with_settings: Maker) -> None:
+        assert with_settings(issuer="http://localhost:8000", mtls={"header": HEADER}).mtls.header == HEADER
 
     def test_networks_that_are_none_stop_the_start(self, with_settings: Maker) -> None:
         with pytest.raises(ValueError, match="proxies"):
@@ -272,23 +295,23 @@ class TestBoundTokens:
 
     def test_only_the_same_certificate_may_use_it_p_10(self, bank: Client, make_code: Maker) -> None:
         mine, other = own_certificate("bank"), own_certificate("thief")
-        answer = bank.exchange(make_code("bank"), headers={HEADER: mine.header}).json
+        answer = bank.exchange(make_code("bank"), headers={HEADER: by_proxy(mine)}).json
         token = answer["access_token"]
 
         assert answer["token_type"] == "Bearer"
-        assert bank.userinfo(token, **{HEADER: mine.header}).status_code == 200
+        assert bank.userinfo(token, **{HEADER: by_proxy(mine)}).status_code == 200
         assert bank.userinfo(token).status_code == 401
-        assert bank.userinfo(token, **{HEADER: other.header}).status_code == 401
+        assert bank.userinfo(token, **{HEADER: by_proxy(other)}).status_code == 401
 
     def test_introspection_tells_its_thumbprint(self, bank: Client, make_code: Maker) -> None:
         mine = own_certificate("bank")
-        token = bank.exchange(make_code("bank"), headers={HEADER: mine.header}).json["access_token"]
+        token = bank.exchange(make_code("bank"), headers={HEADER: by_proxy(mine)}).json["access_token"]
 
         assert bank.post("/introspect", token=token).json["cnf"] == {"x5t#S256": certificate_thumbprint(mine)}
 
     def test_both_bindings_must_hold_where_both_are_there(self, bank: Client, make_code: Maker) -> None:
         mine, key = own_certificate("bank"), new_key()
-        shown = {HEADER: mine.header}
+        shown = {HEADER: by_proxy(mine)}
         token = bank.exchange(make_code("bank"), headers={**shown, **proof_for(key)}).json["access_token"]
 
         def proof() -> dict[str, str]:
@@ -302,14 +325,14 @@ class TestBoundTokens:
         """RFC 8705 §4: a public client has nothing else to hold."""
         app = make_client("app", kind="mobile", tls_client_certificate_bound_access_tokens=True)
         mine = own_certificate("app")
-        token = app.exchange(make_code("app"), headers={HEADER: mine.header}).json["refresh_token"]
+        token = app.exchange(make_code("app"), headers={HEADER: by_proxy(mine)}).json["refresh_token"]
 
         def refreshed(headers: dict[str, str]) -> Any:
             return app.post("/token", headers=headers, grant_type="refresh_token", refresh_token=token)
 
-        assert refreshed({HEADER: own_certificate("thief").header}).json["error"] == "invalid_grant"
+        assert refreshed({HEADER: by_proxy(own_certificate("thief"))}).json["error"] == "invalid_grant"
         assert refreshed({}).json["error"] == "invalid_request"
-        assert refreshed({HEADER: mine.header}).status_code == 200
+        assert refreshed({HEADER: by_proxy(mine)}).status_code == 200
 
 
 class TestMetadata:

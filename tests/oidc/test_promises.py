@@ -16,6 +16,7 @@ from tests.oidc.conftest import ASSERTION_TYPE, CALLBACK, Client, Maker
 from tests.oidc.proofs import edwards_key, forge, moment
 
 HEADER = "X-Client-Certificate"
+SECRET = "the-proxy-s-own-secret"
 METHODS = (
     "client_secret_basic", "client_secret_post", "client_secret_jwt", "private_key_jwt", "tls_client_auth",
     "self_signed_tls_client_auth", "none",
@@ -27,7 +28,7 @@ Proof = tuple[dict[str, str], dict[str, str], Any]
 def metadata(http: Browser, with_settings: Maker, tmp_path_factory: Any) -> dict[str, Any]:
     """Return the metadata of a provider behind a proxy that hands certificates on."""
     authority = Authority(tmp_path_factory.mktemp("ca") / "ca.pem")
-    with_settings(mtls={"header": HEADER, "authorities": authority.file})
+    with_settings(mtls={"header": HEADER, "authorities": authority.file, "secret": SECRET})
     document: dict[str, Any] = http.get("/.well-known/openid-configuration").json
     return {**document, "authority": authority}
 
@@ -57,8 +58,8 @@ def make_one(method: str, make_client: Maker, authority: Authority) -> tuple[Cli
         "client_secret_post": lambda: ({**named, "client_secret": secret}, {}, None),
         "client_secret_jwt": lambda: signed(by_hmac()),
         "private_key_jwt": lambda: signed(assertion("one", key, ISSUER)),
-        "tls_client_auth": lambda: (named, {HEADER: issued.header}, None),
-        "self_signed_tls_client_auth": lambda: (named, {HEADER: own.header}, None),
+        "tls_client_auth": lambda: (named, {HEADER: f"{SECRET} {issued.header}"}, None),
+        "self_signed_tls_client_auth": lambda: (named, {HEADER: f"{SECRET} {own.header}"}, None),
         "none": lambda: (named, {}, None),
     }
     return client, proofs[method]

@@ -20,6 +20,7 @@ OWNERS = {
     "aiosmtplib": "messages/smtp",
     "dkim": "messages/dkim_signature",
     "smpplib": "messages/smpp",
+    "httpx": "messages/http_client",
     "http.client": "fetch",
     "urllib.request": "fetch",
     "requests": "fetch",

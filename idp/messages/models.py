@@ -10,8 +10,8 @@ from sqlalchemy.orm import Mapped, mapped_column
 from idp.db import Moment
 from idp.leases import Leased
 
-Status = Literal["queued", "sending", "accepted", "refused", "expired"]
-FINISHED: tuple[Status, ...] = ("accepted", "refused", "expired")
+Status = Literal["queued", "sending", "accepted", "delivered", "refused", "expired"]
+FINISHED: tuple[Status, ...] = ("accepted", "delivered", "refused", "expired")
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +31,7 @@ class Outbox(Leased):
         Index("ix_outbox_newest", "state", "channel", "id"),
         Index("ix_outbox_ending", "state", "deadline"),
         Index("ix_outbox_matter", "matter", "id"),
+        Index("ix_outbox_relay_ref", "relay_ref"),
     )
 
     # Asking twice for one message writes one row (RC-18). Also what the sealed columns are bound to.

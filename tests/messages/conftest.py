@@ -12,13 +12,16 @@ from flask import Flask
 from idp.db import db
 from idp.messages import outbox
 from idp.messages.delivery import Courier
+from idp.messages.http_sms import HttpSmsSender
 from idp.messages.models import Message, Outbox
-from idp.messages.transport import Letter
+from idp.messages.transport import Answer, Letter
 from idp.settings import Settings
-from tests.conftest import ALICE_EMAIL, Clock
+from tests.conftest import ALICE_EMAIL, ALICE_MOBILE, Clock
+from tests.messages.gateway_server import GatewayServer, Reply
 from tests.messages.relay import Relay, make_certificates
 from tests.messages.smsc import Smsc
 
+SMS_TEXT = "Code : 482915\n\n@idp.test #482915"
 TEXT = "Votre code de connexion : 482915\n"
 
 
@@ -127,3 +130,36 @@ def letter(to: str = ALICE_EMAIL, text: str = TEXT, **changes: Any) -> Letter:
         "attempt": 1,
     }
     return Letter(to, message, **{**values, **changes})
+
+
+@pytest.fixture
+def open_gateway() -> Iterator[Callable[..., GatewayServer]]:
+    """Return a starter of operators' HTTP interfaces."""
+    opened: list[GatewayServer] = []
+
+    def start(*replies: Reply, tls: Any = None) -> GatewayServer:
+        opened.append(GatewayServer(*replies, tls=tls))
+        return opened[-1]
+
+    yield start
+    for server in opened:
+        server.stop()
+
+
+@pytest.fixture
+def send_http(configure: Any) -> Callable[..., list[Answer]]:
+    """Return a sender of one SMS, several times, through the gateway ``name`` with these settings of its own."""
+
+    def go(name: str, own: dict[str, Any], *, times: int = 1, text: str = SMS_TEXT, **sms: Any) -> list[Answer]:
+        settings = configure(sms={"transport": name, name: own, "timeout": 2, **sms})
+
+        async def run() -> list[Answer]:
+            sender = HttpSmsSender(name, settings)
+            try:
+                return [await sender.send(letter(ALICE_MOBILE, text)) for _ in range(times)]
+            finally:
+                await sender.close()
+
+        return asyncio.run(run())
+
+    return go

@@ -26,9 +26,10 @@ EARLY = Space("early-receipt", Early)
 
 def record(receipt: Receipt, now: datetime) -> None:
     """Write a receipt down, or keep it for `catch_up`; the caller commits."""
-    # Kept before we look: whoever writes « accepted » looks here after it is committed, so one of us sees the other.
-    state.put(EARLY, _key(receipt.relay, receipt.relay_ref), Early(receipt.outcome), ttl=_EARLY_FOR)
-    _apply(receipt, now)
+    if not _apply(receipt, now):
+        # Kept before we look again: whoever writes « accepted » looks here after its commit, so one sees the other.
+        state.put(EARLY, _key(receipt.relay, receipt.relay_ref), Early(receipt.outcome), ttl=_EARLY_FOR)
+        _apply(receipt, now)
 
 
 def catch_up(relay: str, relay_ref: str, now: datetime) -> None:
@@ -38,13 +39,14 @@ def catch_up(relay: str, relay_ref: str, now: datetime) -> None:
         _apply(Receipt(relay, relay_ref, "delivered" if early.outcome == "delivered" else "failed"), now)
 
 
-def _apply(receipt: Receipt, now: datetime) -> None:
+def _apply(receipt: Receipt, now: datetime) -> bool:
     fate = outbox.record_receipt(receipt, now)
     if fate is None:
-        return
+        return False
     metrics.SMS_RECEIPTS.labels(receipt.relay, receipt.outcome).inc()
     log.info("sms-receipt", relay=receipt.relay, outcome=receipt.outcome)
     _audit(fate)
+    return True
 
 
 def _audit(fate: Fate) -> None:

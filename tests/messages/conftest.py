@@ -1,6 +1,9 @@
 """What the tests of messages stand on: relays and SMS centres, settings that point to them, letters to send."""
 
 import asyncio
+import os
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -21,6 +24,7 @@ from tests.messages.gateway_server import GatewayServer, Reply
 from tests.messages.relay import Relay, make_certificates
 from tests.messages.smsc import Smsc
 
+Process = subprocess.Popen[bytes]
 SMS_TEXT = "Code : 482915\n\n@idp.test #482915"
 TEXT = "Votre code de connexion : 482915\n"
 
@@ -163,3 +167,39 @@ def send_http(configure: Any) -> Callable[..., list[Answer]]:
         return asyncio.run(run())
 
     return go
+
+
+@pytest.fixture
+def start_process(idp_settings: Settings) -> Iterator[Callable[..., Process]]:
+    """Return a starter of `idp worker` processes that send through one relay."""
+    running: list[Process] = []
+
+    def start(smtp_url: str = "smtp://127.0.0.1:1", **changes: str) -> Process:
+        environ = {**environ_of(idp_settings), "IDP_SMTP_URL": smtp_url, **changes}
+        program = [sys.executable, "-c", "from idp.commands import cli; cli()", "worker"]
+        running.append(subprocess.Popen(program, env=environ))
+        return running[-1]
+
+    yield start
+    for process in running:
+        if process.poll() is None:
+            process.kill()
+        process.wait()
+
+
+def environ_of(settings: Settings) -> dict[str, str]:
+    """Return the variables that lead another process to the same stores with the same keys."""
+    secrets = settings.model_dump()["secrets"]
+    environ = {
+        **{name: value for name, value in os.environ.items() if not name.startswith("IDP_")},
+        "IDP_ISSUER": settings.issuer,
+        "IDP_DATABASE_URL": settings.database_url.get_secret_value(),
+        "IDP_REDIS_URL": settings.redis_url.get_secret_value(),
+        "IDP_STATE_FILE": str(settings.state_file),
+        "IDP_SECRETS__FIELD_KEY_ID": secrets["field_key_id"],
+    }
+    for name in ("pepper", "index", "subject", "code", "token"):
+        environ[f"IDP_SECRETS__{name.upper()}"] = secrets[name].get_secret_value()
+    for key_id, key in secrets["field_keys"].items():
+        environ[f"IDP_SECRETS__FIELD_KEYS__{key_id.upper()}"] = key.get_secret_value()
+    return environ

@@ -21,6 +21,7 @@ class Text:
     coding: int
     esm_class: int
     wants_receipt: bool
+    at: float = field(default_factory=time.time)
 
 
 @dataclass

@@ -32,8 +32,10 @@ from tests.messages.smsc import Smsc
 SENDS = int(os.environ.get("DRILL_SENDS", "200"))
 # Of these the deadline comes before any worker does.
 TOO_LATE = 10
+# However slow the machine: then the last worker may finish.
+MOST_KILLS = 12
 LEASE = 3
-WITHIN = 150.0
+WITHIN = 220.0
 
 
 @dataclass
@@ -43,7 +45,7 @@ class Sent:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(240)
+@pytest.mark.timeout(300)
 def test_workers_killed_at_random_moments_lose_no_code_and_change_none_RC_16_RC_17(
     app: Flask, idp_settings: Settings, open_smsc: Any, start_process: Callable[..., Process]
 ) -> None:
@@ -103,7 +105,7 @@ def write_codes(app: Flask) -> dict[str, Sent]:
 
 
 def kill_until_done(app: Flask, smsc: Smsc, start: Callable[..., Process], chance: random.Random) -> int:
-    """Start workers and kill them in the middle of their work until nothing waits; return how many were killed."""
+    """Kill workers in the middle of their work until nothing waits; return how many were killed."""
     ends_at, kills = time.monotonic() + WITHIN, 0
     changes = {
         "IDP_SMS__TRANSPORT": "smpp",
@@ -116,6 +118,10 @@ def kill_until_done(app: Flask, smsc: Smsc, start: Callable[..., Process], chanc
     workers = [start(**changes)]
     while is_waiting(app):
         assert time.monotonic() < ends_at, "the workers do not come to an end"
+        if kills >= MOST_KILLS:
+            # The last one finds everything as the dead have left it.
+            time.sleep(0.2)
+            continue
         # The next one comes up while this one sends.
         workers.append(start(**changes))
         before = smsc.submits

@@ -19,9 +19,8 @@ from idp.messages.transport import Answer, AnswerClass, Letter, Receipt, Told
 from idp.settings import Settings
 
 _SCHEMES = {"smpp": (False, 2775), "smpps": (True, 3550)}
-# SMPP 3.4 §5.1.3: the centre is busy or ill; everything else but OK is about this message or our account.
+# SMPP 3.4 §5.1.3. Busy, or ill (RSYSERR); everything else but OK is about this message or our account.
 _BUSY = frozenset({consts.SMPP_ESME_RTHROTTLED, consts.SMPP_ESME_RMSGQFUL})
-_LATER = _BUSY | {consts.SMPP_ESME_RSYSERR}
 _RECEIPT = 0x04
 _LONGEST_REST = 30.0
 # While receipts may still come, a broken connection is bound again by itself.
@@ -129,21 +128,26 @@ class SmppSender:
                 # A phone shows a long text when all of it is there: the last part's receipt speaks for the whole.
                 registered_delivery=1 if is_last else 0,
             )
+            if reply.status != consts.SMPP_ESME_ROK:
+                log.warning("sms-not-taken", relay=self._label, status=int(reply.status))
             if reply.status in _BUSY:
                 self._rest = min(max(1.0, self._rest * 2), _LONGEST_REST)
                 self._resting_until = _loop_time() + self._rest
+                return self._busy()
+            if reply.status == consts.SMPP_ESME_RSYSERR:
+                return self._trouble("later")
             if reply.status != consts.SMPP_ESME_ROK:
-                log.warning("sms-not-taken", relay=self._label, status=int(reply.status))
-                return self._busy() if reply.status in _LATER else Answer("refused", "refused", self._label)
+                return Answer("refused", "refused", self._label)
             message_id = (reply.message_id or b"").decode("ascii", "replace")
         self._rest = 0.0
         self._sent_at = _loop_time()
         return Answer("accepted", "accepted", self._label, self._spell(message_id))
 
     async def _turn(self) -> bool:
-        """Wait for our place in the agreed pace; say no if the centre asked for more patience than a moment."""
+        """Wait for our place in the agreed pace; say no if that is more than a moment."""
         now = _loop_time()
-        if self._resting_until - now > 1.0:
+        # Waiting here keeps a lane, and counts against the time in which the centre has to answer.
+        if self._resting_until - now > 1.0 or self._next_turn - now > self._sms.timeout / 2:
             return False
         turn = max(now, self._next_turn, self._resting_until)
         pace = self._sms.smpp_per_second
@@ -152,7 +156,7 @@ class SmppSender:
         return True
 
     def _busy(self) -> Answer:
-        rest = self._resting_until - _loop_time()
+        rest = max(self._resting_until, self._next_turn) - _loop_time()
         return Answer("later", "later", self._label, retry_after=timedelta(seconds=rest) if rest > 0 else None)
 
     def _trouble(self, answer_class: AnswerClass) -> Answer:

@@ -225,6 +225,16 @@ def test_agreed_pace_is_kept(listen: Any, open_smsc: Open) -> None:
     assert len(smsc.texts) == 5
 
 
+def test_what_is_beyond_the_pace_comes_back_later_and_breaks_nothing(listen: Any, open_smsc: Open) -> None:
+    smsc = open_smsc()
+
+    answers, _receipts = listen(smsc, count=4, smpp_per_second=0.5, timeout=4)
+
+    assert [answer.outcome for answer in answers] == ["accepted", "accepted", "later", "later"]
+    assert all(answer.retry_after > timedelta(seconds=2) for answer in answers[2:])
+    assert (smsc.binds, len(smsc.texts)) == (1, 2)
+
+
 def test_throttled_centre_is_left_alone_for_a_while_by_all(listen: Any, open_smsc: Open) -> None:
     smsc = open_smsc(statuses=[THROTTLED, THROTTLED, 0])
 

@@ -4,6 +4,7 @@
 #   make test-apache  Debian's mod_auth_openidc signs a person in and out
 #   make check        style and types, as CI checks them
 #   make fuzz         forge tokens for ten minutes (FUZZ_SECONDS=600) and see none believed
+#   make drill-worker kill workers while they send: nothing lost, nothing sent twice with other digits
 #   make bench-quick  requests per second of the usual requests
 #   make reference    write docs/reference from the code
 
@@ -18,7 +19,7 @@ PYTEST_ARGS ?=
 PYTEST := $(BIN)/pytest -n auto $(PYTEST_ARGS)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-apache check fuzz bench-quick reference test-programs clean
+.PHONY: help demo test test-apache check fuzz drill-worker bench-quick reference test-programs clean
 
 help:
 	@sed -n 's/^#   //p' Makefile
@@ -48,6 +49,10 @@ check: $(PACKAGES)
 # The same places are tried for a moment within `make test`.
 fuzz: $(PACKAGES)
 	FUZZ_SECONDS=$(FUZZ_SECONDS) $(BIN)/pytest tests/fuzz --timeout=0 $(PYTEST_ARGS)
+
+# Kills workers at random moments while they send; DRILL_SENDS says how many codes.
+drill-worker: $(PACKAGES)
+	$(BIN)/python tests/servers.py $(BIN)/pytest tests/messages/test_drill.py -s --backend=servers $(PYTEST_ARGS)
 
 bench-quick: $(PACKAGES)
 	$(BIN)/python -m bench.quick

@@ -29,6 +29,7 @@ class Sesame:
         web.init_web(app)
         for blueprint in assembly.blueprints():
             app.register_blueprint(blueprint)
+        assembly.check_sms_texts(app, settings)
 
 
 def create_app(settings: Settings | None = None) -> Flask:

@@ -3,8 +3,9 @@
 from collections.abc import Callable
 from importlib import import_module
 
-from flask import Blueprint
+from flask import Blueprint, Flask
 
+from idp.messages import sms_texts
 from idp.messages.overrides import Texts, read_overrides
 from idp.settings import Settings, SettingsFault
 from idp.state import Store
@@ -20,6 +21,7 @@ PARTS = (
     "idp.oidc.authorize",
     "idp.oidc.device_page",
     "idp.oidc.endpoints",
+    "idp.messages.sms_hooks",
     "idp.oidc.logos",
     "idp.oidc.logout",
     "idp.developers.views",
@@ -54,6 +56,13 @@ def texts(settings: Settings) -> Texts:
     if faults:
         raise SettingsFault(faults)
     return found
+
+
+def check_sms_texts(app: Flask, settings: Settings) -> None:
+    """Raise `SettingsFault` when SMS are sent and a text of theirs is not in their alphabet."""
+    faults = sms_texts.find_faults(app, settings) if settings.sms.transport else []
+    if faults:
+        raise SettingsFault(faults)
 
 
 def open_store(settings: Settings) -> Store:

@@ -1,4 +1,4 @@
-"""How a document is fetched from a stranger's server: the only place that calls out over HTTP (SSRF).
+"""How a document is fetched from a stranger's server: the only place that calls addresses of strangers (SSRF).
 
 Relying parties tell us URLs: `jwks_uri`, `sector_identifier_uri`, `request_uri`, `backchannel_logout_uri`, `logo_uri`.
 None of them may make us speak to our own network. The name is looked up once, every address that it has must be public,

@@ -133,15 +133,149 @@ class SmtpSettings(Section):
         return self
 
 
+class OvhCloudSettings(Section):
+    """An SMS account of OVHcloud."""
+
+    url: str = "https://eu.api.ovh.com/1.0"
+    service: str = Field(default="", description="the account, such as sms-ab12345-1")
+    application_key: str = ""
+    application_secret: SecretStr = SecretStr("")
+    consumer_key: SecretStr = SecretStr("")
+
+
+class OrangeSettings(Section):
+    """An application of Orange's SMS API (api.orange.com)."""
+
+    url: str = "https://api.orange.com"
+    client_id: str = ""
+    client_secret: SecretStr = SecretStr("")
+    sender_number: str = Field(default="", description="the contract's number in E.164, such as +33600000000")
+
+
+class BrevoSettings(Section):
+    """An account of Brevo."""
+
+    url: str = "https://api.brevo.com/v3"
+    api_key: SecretStr = SecretStr("")
+
+
+class TwilioSettings(Section):
+    """An account of Twilio."""
+
+    url: str = "https://api.twilio.com"
+    account_sid: str = ""
+    auth_token: SecretStr = SecretStr("")
+    messaging_service: str = Field(default="", description="sends instead of `sms.sender`: the MG… id of a service")
+
+
+class HttpGatewaySettings(Section):
+    """Any other operator's HTTP interface, described."""
+
+    url: SecretStr = Field(default=SecretStr(""), description="where a text is handed over")
+    method: Literal["POST", "GET", "PUT"] = "POST"
+    encoding: Literal["json", "form", "query"] = "json"
+    fields: dict[str, SecretStr] = Field(
+        default={},
+        description="what is sent, by name: texts with {to}, {to_digits}, {text}, {sender}, {reference}, {hook}; "
+        "in JSON `a.b` nests and `a[]` is a list of one",
+    )
+    headers: dict[str, SecretStr] = Field(default={}, description="header fields, such as an API key")
+    username: str = Field(default="", description="for HTTP Basic")
+    password: SecretStr = SecretStr("")
+    id_path: str = Field(default="", description="where the answer holds the message's id, as a.0.b; empty: all of it")
+    ok_path: str = Field(default="", description="where the answer says that all is well, when the status does not")
+    ok_values: tuple[str, ...] = Field(default=(), description="what it says there")
+    receipt_id_path: str = Field(default="", description="where a receipt holds the message's id")
+    receipt_status_path: str = Field(default="", description="where a receipt holds what became of it")
+    receipt_delivered: tuple[str, ...] = Field(default=(), description="what it says of a message that arrived")
+    receipt_failed: tuple[str, ...] = Field(default=(), description="what it says of one that will not")
+
+
+SmsTransport = Literal["", "smpp", "http", "ovhcloud", "orange", "brevo", "twilio"]
+# What each transport cannot do without.
+_SMS_NEEDS: dict[str, tuple[str, ...]] = {
+    "smpp": ("smpp_url",),
+    "http": ("http.url", "http.fields"),
+    "ovhcloud": (
+        "ovhcloud.service",
+        "ovhcloud.application_key",
+        "ovhcloud.application_secret",
+        "ovhcloud.consumer_key",
+    ),
+    "orange": ("orange.client_id", "orange.client_secret", "orange.sender_number"),
+    "brevo": ("brevo.api_key",),
+    "twilio": ("twilio.account_sid", "twilio.auth_token"),
+}
+
+
 class SmsSettings(Section):
     """Who texts the codes; without a transport no SMS is offered."""
 
-    transport: Literal["", "smpp"] = ""
+    transport: SmsTransport = ""
+    second_transport: SmsTransport = Field(default="", description="sends what the first one cannot")
     smpp_url: SecretStr = Field(default=SecretStr(""), description="smpp://system_id:password@host:port or smpps://…")
+    smpp_in_tunnel: bool = Field(default=False, description="allow smpp:// beyond this machine, inside a VPN")
+    smpp_window: int = Field(default=10, ge=1, le=100, description="messages under way at once on one connection")
+    smpp_per_second: Annotated[float, Field(ge=0)] = Field(
+        default=0.0, description="the pace agreed with the centre, per worker; 0: as fast as it answers"
+    )
+    smpp_receipt_ids: Literal["same", "decimal"] = Field(
+        default="same",
+        description="`decimal`: the centre answers with hexadecimal ids, its receipts have decimal ones",
+    )
+    ca_file: Path | None = Field(default=None, description="certificate authority of operators, when not the system's")
+    http_connections: int = Field(default=8, ge=1, le=100, description="SMS that one worker hands over at once by HTTP")
+    hook_secret: SecretStr = Field(
+        default=SecretStr(""),
+        description="last part of `/hooks/sms/<transport>/<secret>`, where operators that sign nothing send receipts",
+    )
+    http: HttpGatewaySettings = HttpGatewaySettings()
+    ovhcloud: OvhCloudSettings = OvhCloudSettings()
+    orange: OrangeSettings = OrangeSettings()
+    brevo: BrevoSettings = BrevoSettings()
+    twilio: TwilioSettings = TwilioSettings()
     sender: str = Field(default="CAF", max_length=11)
     countries: tuple[str, ...] = ("FR", "GP", "MQ", "GF", "RE", "YT", "PM", "BL", "MF", "NC", "PF", "WF")
     timeout: Annotated[float, Field(gt=0, le=60)] = 10.0
     hourly_budget: int = Field(default=20_000, ge=1, description="SMS sent in one hour over all accounts")
+    costs: dict[str, Annotated[float, Field(ge=0)]] = Field(
+        default={}, description="price of one SMS by prefix, such as 33 or 262; the longest that fits counts"
+    )
+    daily_spend: Annotated[float, Field(ge=0)] = Field(
+        default=0.0, description="what SMS may cost in one day (UTC), in the currency of `costs`; 0: no cap"
+    )
+    prefix_budgets: dict[str, Annotated[int, Field(ge=0)]] = Field(
+        default={}, description="SMS in one day (UTC) by prefix; 0 closes a prefix"
+    )
+
+    @model_validator(mode="after")
+    def _can_be_used(self) -> "SmsSettings":
+        for name in (self.transport, self.second_transport):
+            missing = [need for need in _SMS_NEEDS.get(name, ()) if not _has(self, need)]
+            if missing:
+                raise ValueError(f"transport {name} needs {', '.join(missing)}")
+        if self.second_transport and self.second_transport == self.transport:
+            raise ValueError("second_transport is another one than transport")
+        secret = self.hook_secret.get_secret_value()
+        if secret and (len(secret) < 32 or not re.fullmatch(r"[A-Za-z0-9_-]+", secret)):
+            raise ValueError("hook_secret has at least 32 letters, digits, - or _")
+        if any(not prefix.isdecimal() or not prefix.isascii() for prefix in {**self.costs, **self.prefix_budgets}):
+            raise ValueError("the keys of costs and prefix_budgets are the first digits of numbers, such as 33")
+        if self.daily_spend and not self.costs:
+            raise ValueError("daily_spend needs costs")
+        return self
+
+    @property
+    def transports(self) -> int:
+        """How many transports are tried in turn."""
+        return bool(self.transport) + bool(self.second_transport)
+
+
+def _has(section: BaseModel, path: str) -> bool:
+    value: Any = section
+    for name in path.split("."):
+        value = getattr(value, name)
+    return bool(value.get_secret_value() if isinstance(value, SecretStr) else value)
 
 
 class OutboxSettings(Section):
@@ -584,7 +718,7 @@ class Settings(Section):
         if self.code.resend_same_while >= self.code.lifetime:
             raise ValueError("code.resend_same_while must be shorter than code.lifetime")
         # Sending gets four fifths of the lease; a message must not be taken by a second worker while a relay hesitates.
-        slowest = self.smtp.timeout * len(self.relay_urls) + self.sms.timeout
+        slowest = self.smtp.timeout * len(self.relay_urls) + self.sms.timeout * max(1, self.sms.transports)
         if self.outbox.lease.total_seconds() * 0.8 < slowest:
             raise ValueError(f"outbox.lease must be at least {slowest / 0.8:.0f} s for these relays and timeouts")
         if self.keys.publish_before_use < self.soonest_use:

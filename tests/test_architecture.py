@@ -24,6 +24,7 @@ OWNERS = {
     "cbor2": "mfa/webauthn",
     "pyotp": "mfa/totp",
     "segno": "selfservice/authenticator",
+    "httpx": "messages/http_client",
     "http.client": "fetch",
     "urllib.request": "fetch",
     "requests": "fetch",

@@ -7,7 +7,8 @@ from typing import Final, Literal
 import phonenumbers
 from email_validator import EmailNotValidError, validate_email
 
-from idp.settings import settings
+from idp.messages.numbers import find_fault
+from idp.settings import current_settings, settings
 
 ContactReason = Literal["empty", "format", "country", "not-mobile"]
 
@@ -77,11 +78,9 @@ def parse_mobile(text: str) -> str:
     number = _read_number(typed)
     if number is None:
         raise ContactFault("format")
-    # Premium, landline, VoIP and pager numbers cost money or deliver nothing (SMS pumping, security.md §5 B).
-    if phonenumbers.number_type(number) != phonenumbers.PhoneNumberType.MOBILE:
-        raise ContactFault("not-mobile")
-    if phonenumbers.region_code_for_number(number) not in settings.sms.countries:
-        raise ContactFault("country")
+    fault = find_fault(number, current_settings().sms)
+    if fault is not None:
+        raise ContactFault(fault)
     return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
 
 

@@ -9,11 +9,11 @@ from flask import Flask
 
 from idp import audit, clock, leases, logs, metrics
 from idp.lanes import Lanes
-from idp.messages import outbox
+from idp.messages import outbox, receipts, sms_budget
 from idp.messages.models import Outbox
 from idp.messages.outbox import Claimed, Fate
 from idp.messages.senders import open_senders
-from idp.messages.transport import Answer, Letter, Sender
+from idp.messages.transport import Answer, Letter, Receipt, Sender
 from idp.settings import Settings
 
 # Of the lease: the answer must be written down before another worker may take the message.
@@ -39,17 +39,19 @@ class Courier:
         self._senders: dict[str, Sender] = open_senders(settings)
         lanes = {channel: sender.lanes for channel, sender in self._senders.items()}
         self.lanes = Lanes(app, lanes, on_lane_free=on_lane_free)
+        for sender in self._senders.values():
+            sender.listen(self._hear)
 
     async def start_some(self) -> int:
-        """Claim messages for the free lanes and begin to send them; return how many."""
+        """Claim messages for the free lanes and begin to send them; return how many were looked at."""
         now = clock.now()
         free = self.lanes.free()
-        dropped, claimed = await self.lanes.in_database(lambda: self._look(free, now))
-        for fate in dropped:
+        ended, claimed, looked_at = await self.lanes.in_database(lambda: self._look(free, now))
+        for fate in ended:
             metrics.OTP_SEND.labels(fate.channel, fate.purpose, fate.status).inc()
         for message in claimed:
             self.lanes.start(message.channel, self._deliver(message, self._senders[message.channel]))
-        return len(claimed)
+        return looked_at
 
     async def tidy(self) -> None:
         """Count what waits, delete what is long finished, close what is idle."""
@@ -72,10 +74,10 @@ class Courier:
             await sender.close()
         self.lanes.close()
 
-    def _look(self, free: dict[str, int], now: datetime) -> tuple[list[Fate], list[Claimed]]:
+    def _look(self, free: dict[str, int], now: datetime) -> tuple[list[Fate], list[Claimed], int]:
         """Drop what nobody waits for any more, then take what there is a lane for."""
         leases.take_back_abandoned(Outbox, now)
-        dropped = _audited(outbox.drop_dead(now))
+        ended = outbox.drop_dead(now)
         claimed: list[Claimed] = []
         for channel, lanes in free.items():
             if lanes > 0:
@@ -86,7 +88,11 @@ class Courier:
                     lease=self._rules.lease,
                     now=now,
                 )
-        return dropped, claimed
+        affordable = [message for message in claimed if _is_within_budget(message, now)]
+        for message in claimed:
+            if message not in affordable and (fate := outbox.record_answer(message, Answer("refused", "budget"), now)):
+                ended.append(fate)
+        return _audited(ended), affordable, len(claimed)
 
     async def _deliver(self, claimed: Claimed, sender: Sender) -> None:
         letter = Letter(
@@ -106,8 +112,13 @@ class Courier:
         log.info("message-sent", message=claimed.id, channel=claimed.channel, attempt=claimed.attempt,
                  answer=answer.answer_class, relay=answer.relay)  # fmt: skip
         fate = await self._record(claimed, answer)
+        if claimed.channel == "sms" and answer.outcome == "accepted" and answer.relay_ref:
+            await self.lanes.record(lambda: receipts.catch_up(answer.relay, answer.relay_ref[:80], clock.now()))
         status = fate.status if fate else answer.outcome
         metrics.OTP_SEND.labels(claimed.channel, claimed.purpose, status).inc()
+
+    async def _hear(self, receipt: Receipt) -> None:
+        await self.lanes.record(lambda: receipts.record(receipt, clock.now()))
 
     async def _record(self, claimed: Claimed, answer: Answer) -> Fate | None:
         now = clock.now()
@@ -118,6 +129,11 @@ class Courier:
             return fate
 
         return await self.lanes.record(write)
+
+
+def _is_within_budget(message: Claimed, now: datetime) -> bool:
+    """Take an SMS from the day's budgets, once, at its first attempt."""
+    return message.channel != "sms" or message.attempt > 1 or sms_budget.take(message.to, message.message.text, now)
 
 
 def _audited(fates: list[Fate]) -> list[Fate]:

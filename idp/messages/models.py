@@ -11,8 +11,8 @@ from idp.db import Moment
 from idp.leases import Leased
 
 # "void" was written for nobody (`outbox.enqueue`): it was over before it began.
-Status = Literal["queued", "sending", "accepted", "refused", "expired", "void"]
-FINISHED: tuple[Status, ...] = ("accepted", "refused", "expired", "void")
+Status = Literal["queued", "sending", "accepted", "delivered", "refused", "expired", "void"]
+FINISHED: tuple[Status, ...] = ("accepted", "delivered", "refused", "expired", "void")
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +32,7 @@ class Outbox(Leased):
         Index("ix_outbox_newest", "state", "channel", "id"),
         Index("ix_outbox_ending", "state", "deadline"),
         Index("ix_outbox_matter", "matter", "id"),
+        Index("ix_outbox_relay_ref", "relay_ref"),
     )
 
     # Asking twice for one message writes one row (RC-18). Also what the sealed columns are bound to.

@@ -19,7 +19,7 @@ from idp.db import db
 from idp.leases import BLIND, CHANGED_AT_ONCE, WAITING, picked
 from idp.messages.models import FINISHED, Message, Outbox, Status
 from idp.messages.return_path import make_token
-from idp.messages.transport import Answer
+from idp.messages.transport import Answer, Receipt
 from idp.messages.undeliverable import mark_undeliverable, tag_of
 
 _INSERT: dict[str, Any] = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}
@@ -147,7 +147,7 @@ def claim(*, channel: str, worker: str, limit: int, lease: timedelta, now: datet
 
 def record_answer(claimed: Claimed, answer: Answer, now: datetime) -> Fate | None:
     """Write down what the relay answered; ``None`` if the message waits on, or is another worker's by now."""
-    retry_at = now + _pause(answer.answer_class, claimed.attempt)
+    retry_at = now + (answer.retry_after or _pause(answer.answer_class, claimed.attempt))
     status: Status
     if answer.outcome != "later":
         status = answer.outcome
@@ -172,6 +172,22 @@ def record_answer(claimed: Claimed, answer: Answer, now: datetime) -> Fate | Non
     if answer.answer_class in _NO_MAILBOX and claimed.channel == "email" and claimed.account_id:
         mark_undeliverable(claimed.account_id, tag_of(claimed.to), "refused", now)
     return Fate(claimed.channel, claimed.purpose, claimed.account_id, status, answer.answer_class)
+
+
+def record_receipt(receipt: Receipt, now: datetime) -> Fate | None:
+    """Write down what the network says of a message it accepted; ``None`` if we know of none, or know more already."""
+    named = (Outbox.relay_ref == receipt.relay_ref) & (Outbox.relay == receipt.relay) & (Outbox.state == "accepted")
+    status: Status = "delivered" if receipt.outcome == "delivered" else "refused"
+    answer_class = "accepted" if status == "delivered" else "undelivered"
+    ended = (
+        update(Outbox)
+        .where(named)
+        .values(state=status, answer_class=answer_class, changed_at=now)
+        .returning(Outbox.channel, Outbox.purpose, Outbox.account_id)
+        .execution_options(**BLIND)
+    )
+    row = db.session.execute(ended).first()
+    return Fate(row.channel, row.purpose, row.account_id, status, answer_class) if row else None
 
 
 def drop_dead(now: datetime) -> list[Fate]:

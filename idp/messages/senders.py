@@ -2,17 +2,24 @@
 
 from collections.abc import Callable
 
+from idp.messages.http_sms import HttpSmsSender
 from idp.messages.smpp import SmppSender
+from idp.messages.sms import SmsSender
+from idp.messages.sms_gateways import GATEWAYS
 from idp.messages.smtp import SmtpSender
 from idp.messages.transport import Sender
 from idp.settings import Settings
 
-# By `sms.transport`; issue 4 adds HTTP gateways.
-SMS_TRANSPORTS: dict[str, Callable[[Settings], Sender]] = {"smpp": SmppSender}
+# By `sms.transport` and `sms.second_transport`.
+SMS_TRANSPORTS: dict[str, Callable[[Settings], Sender]] = {
+    "smpp": SmppSender,
+    **{name: HttpSmsSender.of(name) for name in GATEWAYS},
+}
 
 
 def _sms(settings: Settings) -> Sender | None:
-    return SMS_TRANSPORTS[settings.sms.transport](settings) if settings.sms.transport else None
+    names = [name for name in (settings.sms.transport, settings.sms.second_transport) if name]
+    return SmsSender(settings, [SMS_TRANSPORTS[name](settings) for name in names]) if names else None
 
 
 SENDERS: dict[str, Callable[[Settings], Sender | None]] = {"email": SmtpSender, "sms": _sms}

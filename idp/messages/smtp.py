@@ -17,7 +17,7 @@ from idp.messages.domain_health import DomainHealth, domain_of, label_of
 from idp.messages.letter import BadAddress, build_mail, check_recipient
 from idp.messages.relays import Relay, parse_relay
 from idp.messages.return_path import return_address
-from idp.messages.transport import Answer, AnswerClass, Letter
+from idp.messages.transport import Answer, AnswerClass, Letter, Told
 from idp.settings import Settings
 
 _IDLE = 30.0
@@ -92,6 +92,9 @@ class SmtpSender:
     def _return_address(self, letter: Letter) -> str:
         base = self._smtp.return_address
         return return_address(base, letter.return_token) if base else self._smtp.sender_address
+
+    def listen(self, told: Told) -> None:
+        """Mail relays say nothing afterwards: what comes back is a mail of its own (`bounces.py`)."""
 
     async def close_idle(self) -> None:
         """Close connections that nobody used for half a minute."""

@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 
 from idp import audit, crypto, metrics, ratelimit
 from idp.accounts.models import Account
-from idp.messages import compose, outbox
+from idp.messages import compose, outbox, sms_budget
 from idp.messages.alerts import alert
 from idp.messages.stops import Stop, issue_stop
 from idp.mfa.codes import FOR_AN_ADDRESS, Challenge, Purpose, find_challenge, renew_challenge, start_challenge
@@ -161,6 +161,8 @@ def _spend_recipient(destination: str, method: Method, allowance: str, now: date
         return NotYet(spent.retry_at, is_quota=True)
     if method.channel == "sms" and state.bump("sms-budget", f"{now:%Y%m%d%H}", ttl=_HOUR) > settings.sms.hourly_budget:
         return NotYet(now + _HOUR, is_quota=True)
+    if method.channel == "sms" and not sms_budget.is_open(destination, now):
+        return NotYet(sms_budget.next_day(now), is_quota=True)
     return None
 
 

@@ -197,7 +197,7 @@ def _choice(facts: Facts, errors: list[FieldError], status: int) -> Response:
 def _code_form(facts: Facts, errors: list[FieldError], status: int, *, resent: str | None = None) -> Response:
     challenge, now = _challenge(facts), clock.now()
     delivery = outbox.delivery_of(challenge.subject_ref)
-    words = {"accepted": "accepted", "refused": "refused", "expired": "refused"}
+    words = {"accepted": "accepted", "delivered": "delivered", "refused": "refused", "expired": "refused"}
     context = {
         **_destination(facts, challenge.channel),
         **_others(facts),

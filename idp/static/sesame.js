@@ -191,12 +191,14 @@ function followDelivery() {
       location.reload();
     } else {
       status.dataset.state = fresh.dataset.state;
+      if (!("follow" in fresh.dataset)) delete status.dataset.follow;
       status.replaceChildren(...fresh.childNodes);
       showLocalTimes();
+      again();
     }
   };
   const again = () => {
-    if (status.dataset.state === "queued" && pauses.length) setTimeout(ask, pauses.shift() * 1000);
+    if ("follow" in status.dataset && pauses.length) setTimeout(ask, pauses.shift() * 1000);
   };
   again();
 }

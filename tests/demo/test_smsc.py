@@ -1,5 +1,6 @@
 """The demonstration's SMS centre, spoken to by a real SMPP client."""
 
+import asyncio
 import socket
 import struct
 from collections.abc import Iterator
@@ -9,11 +10,16 @@ import pytest
 import smpplib.client
 import smpplib.consts
 import smpplib.gsm
+from pydantic import SecretStr
 
 from idp.demo.inbox import Inbox
 from idp.demo.mailbox import LOOPBACK, Mailbox
 from idp.demo.smpp_pdu import HEADER
 from idp.demo.sms_text import UnreadableText, parse_header, parse_text
+from idp.messages.smpp import SmppSender
+from idp.messages.transport import Receipt
+from idp.settings import Settings
+from tests.messages.conftest import letter
 
 
 @pytest.fixture(scope="module")
@@ -150,3 +156,29 @@ def test_unreadable_text_is_refused(octets: bytes, coding: int) -> None:
 def test_unreadable_header_is_refused(octets: bytes) -> None:
     with pytest.raises(UnreadableText):
         parse_header(octets)
+
+
+def test_the_providers_own_sender_gets_its_receipt(mailbox: Mailbox, inbox: Inbox, idp_settings: Settings) -> None:
+    sms = idp_settings.sms.model_copy(
+        update={"smpp_url": SecretStr(f"smpp://demo:demo@{LOOPBACK}:{mailbox.smpp_port}"), "timeout": 5.0}
+    )
+    heard: list[Receipt] = []
+
+    async def hear(receipt: Receipt) -> None:
+        heard.append(receipt)
+
+    async def run() -> Any:
+        sender = SmppSender(idp_settings.model_copy(update={"sms": sms}))
+        sender.listen(hear)
+        answer = await sender.send(letter("+33612345678", "Code : 482915. À vous.\n\n@idp.test #482915"))
+        async with asyncio.timeout(5):
+            while not heard:
+                await asyncio.sleep(0.02)
+        await sender.close()
+        return answer
+
+    answer = asyncio.run(run())
+
+    assert heard == [Receipt(answer.relay, answer.relay_ref, "delivered")]
+    # What the alphabet lacks sends the whole text in UCS-2.
+    assert inbox.list_messages()[0].text == "Code : 482915. À vous.\n\n@idp.test #482915"

@@ -31,6 +31,18 @@ def test_sign_in_by_texted_code(visitor: Visitor) -> None:
     assert {"pwd", "sms", "mfa"} <= set(re.split(r",\s*", visitor.claim("amr")))
 
 
+def test_the_page_tells_when_the_phone_has_the_code(visitor: Visitor) -> None:
+    visitor.go_to_sign_in(acr_values=SMS_LEVEL)
+    visitor.identify()
+    visitor.choose_and_send("sms")
+
+    # By SMPP to the mailbox's centre, whose receipt comes back by the same connection.
+    visitor.page.locator("#delivery[data-state=delivered]").wait_for(timeout=20_000)
+    visitor.look("delivered")
+
+    assert "Votre téléphone l’a reçu" in visitor.page.inner_text("#delivery")
+
+
 def test_sign_in_without_javascript(new_visitor: NewVisitor) -> None:
     visitor = new_visitor(java_script_enabled=False)
 

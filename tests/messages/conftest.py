@@ -1,6 +1,9 @@
 """What the tests of messages stand on: relays and SMS centres, settings that point to them, letters to send."""
 
 import asyncio
+import os
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -12,13 +15,17 @@ from flask import Flask
 from idp.db import db
 from idp.messages import outbox
 from idp.messages.delivery import Courier
+from idp.messages.http_sms import HttpSmsSender
 from idp.messages.models import Message, Outbox
-from idp.messages.transport import Letter
+from idp.messages.transport import Answer, Letter
 from idp.settings import Settings
-from tests.conftest import ALICE_EMAIL, Clock
+from tests.conftest import ALICE_EMAIL, ALICE_MOBILE, Clock
+from tests.messages.gateway_server import GatewayServer, Reply
 from tests.messages.relay import Relay, make_certificates
 from tests.messages.smsc import Smsc
 
+Process = subprocess.Popen[bytes]
+SMS_TEXT = "Code : 482915\n\n@idp.test #482915"
 TEXT = "Votre code de connexion : 482915\n"
 
 
@@ -127,3 +134,72 @@ def letter(to: str = ALICE_EMAIL, text: str = TEXT, **changes: Any) -> Letter:
         "attempt": 1,
     }
     return Letter(to, message, **{**values, **changes})
+
+
+@pytest.fixture
+def open_gateway() -> Iterator[Callable[..., GatewayServer]]:
+    """Return a starter of operators' HTTP interfaces."""
+    opened: list[GatewayServer] = []
+
+    def start(*replies: Reply, tls: Any = None) -> GatewayServer:
+        opened.append(GatewayServer(*replies, tls=tls))
+        return opened[-1]
+
+    yield start
+    for server in opened:
+        server.stop()
+
+
+@pytest.fixture
+def send_http(configure: Any) -> Callable[..., list[Answer]]:
+    """Return a sender of one SMS, several times, through the gateway ``name`` with these settings of its own."""
+
+    def go(name: str, own: dict[str, Any], *, times: int = 1, text: str = SMS_TEXT, **sms: Any) -> list[Answer]:
+        settings = configure(sms={"transport": name, name: own, "timeout": 2, **sms})
+
+        async def run() -> list[Answer]:
+            sender = HttpSmsSender(name, settings)
+            try:
+                return [await sender.send(letter(ALICE_MOBILE, text)) for _ in range(times)]
+            finally:
+                await sender.close()
+
+        return asyncio.run(run())
+
+    return go
+
+
+@pytest.fixture
+def start_process(idp_settings: Settings) -> Iterator[Callable[..., Process]]:
+    """Return a starter of `idp worker` processes that send through one relay."""
+    running: list[Process] = []
+
+    def start(smtp_url: str = "smtp://127.0.0.1:1", **changes: str) -> Process:
+        environ = {**environ_of(idp_settings), "IDP_SMTP_URL": smtp_url, **changes}
+        program = [sys.executable, "-c", "from idp.commands import cli; cli()", "worker"]
+        running.append(subprocess.Popen(program, env=environ))
+        return running[-1]
+
+    yield start
+    for process in running:
+        if process.poll() is None:
+            process.kill()
+        process.wait()
+
+
+def environ_of(settings: Settings) -> dict[str, str]:
+    """Return the variables that lead another process to the same stores with the same keys."""
+    secrets = settings.model_dump()["secrets"]
+    environ = {
+        **{name: value for name, value in os.environ.items() if not name.startswith("IDP_")},
+        "IDP_ISSUER": settings.issuer,
+        "IDP_DATABASE_URL": settings.database_url.get_secret_value(),
+        "IDP_REDIS_URL": settings.redis_url.get_secret_value(),
+        "IDP_STATE_FILE": str(settings.state_file),
+        "IDP_SECRETS__FIELD_KEY_ID": secrets["field_key_id"],
+    }
+    for name in ("pepper", "index", "subject", "code", "token"):
+        environ[f"IDP_SECRETS__{name.upper()}"] = secrets[name].get_secret_value()
+    for key_id, key in secrets["field_keys"].items():
+        environ[f"IDP_SECRETS__FIELD_KEYS__{key_id.upper()}"] = key.get_secret_value()
+    return environ

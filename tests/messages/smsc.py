@@ -1,6 +1,7 @@
 """An SMS centre that behaves as badly as a test wants: it speaks real SMPP 3.4 on a loopback port."""
 
 import socket
+import ssl
 import struct
 import threading
 import time
@@ -19,6 +20,8 @@ class Text:
     octets: bytes
     coding: int
     esm_class: int
+    wants_receipt: bool
+    at: float = field(default_factory=time.time)
 
 
 @dataclass
@@ -30,17 +33,28 @@ class Smsc:
     password: str = "test"
     hang_up_on_submits: int = 0
     chatter: bool = False
+    # What to say of each accepted text that wants a receipt: DELIVRD, UNDELIV …; nothing if empty.
+    receipt: str = ""
+    receipt_before_reply: bool = False
+    # Answers nothing until so many texts are under way.
+    hold: int = 0
+    hexadecimal_ids: bool = False
+    tls: ssl.SSLContext | None = None
     texts: list[Text] = field(default_factory=list)
     submits: int = 0
     binds: int = 0
     unbinds: int = 0
     acknowledged: int = 0
+    # The command_status of each answer to what we delivered.
+    receipt_statuses: list[int] = field(default_factory=list)
+    enquiries: int = 0
     port: int = 0
 
     def start(self, port: int = 0) -> "Smsc":
         self._socket = socket.create_server(("127.0.0.1", port))
         self.port = self._socket.getsockname()[1]
         self._connections: list[socket.socket] = []
+        self._held: list[tuple[socket.socket, int, int, int, bytes]] = []
         self._threads = [threading.Thread(target=self._accept, daemon=True)]
         self._threads[0].start()
         return self
@@ -73,12 +87,15 @@ class Smsc:
             thread.start()
 
     def _serve(self, connection: socket.socket) -> None:
-        with connection, suppress(OSError, EOFError):
-            while self._answer(connection):
-                pass
+        with suppress(OSError, EOFError):
+            if self.tls is not None:
+                connection = self.tls.wrap_socket(connection, server_side=True)
+            with connection:
+                while self._answer(connection):
+                    pass
 
     def _answer(self, connection: socket.socket) -> bool:
-        length, command, _status, number = HEADER.unpack(_exactly(connection, 16))
+        length, command, status_of_reply, number = HEADER.unpack(_exactly(connection, 16))
         body = _exactly(connection, length - 16)
         if command == BIND_TRANSCEIVER:
             self.binds += 1
@@ -96,15 +113,39 @@ class Smsc:
             status = self.statuses.pop(0) if len(self.statuses) > 1 else self.statuses[0]
             if status == 0:
                 self.texts.append(_text(body))
-            message_id = f"id-{self.submits}".encode() + b"\0"
-            _send(connection, command | REPLY, status, number, message_id if status == 0 else b"")
+            message_id = f"{self.submits + 0xA0:X}" if self.hexadecimal_ids else f"id-{self.submits}"
+            receipt_id = str(int(message_id, 16)) if self.hexadecimal_ids else message_id
+            says = self.receipt if status == 0 and _text(body).wants_receipt else ""
+            if says and self.receipt_before_reply:
+                self.deliver(connection, receipt_id, says)
+            reply = (connection, command | REPLY, status, number, message_id.encode() + b"\0" if status == 0 else b"")
+            self._held.append(reply)
+            if len(self._held) >= self.hold:
+                # Out of order: who asked is told by the number alone.
+                while self._held:
+                    _send(*self._held.pop())
+            if says and not self.receipt_before_reply:
+                self.deliver(connection, receipt_id, says)
+        elif command == ENQUIRE:
+            self.enquiries += 1
+            _send(connection, command | REPLY, 0, number)
         elif command == UNBIND:
             self.unbinds += 1
             _send(connection, command | REPLY, 0, number)
             return False
         elif command in {ENQUIRE | REPLY, DELIVER | REPLY}:
             self.acknowledged += 1
+            if command == DELIVER | REPLY:
+                self.receipt_statuses.append(status_of_reply)
         return True
+
+    def deliver(self, connection: socket.socket, message_id: str, word: str) -> None:
+        """Send a receipt as Appendix B writes it, and nothing in optional parameters."""
+        text = (
+            f"id:{message_id} sub:001 dlvrd:001 submit date:2611231402 done date:2611231403 stat:{word} err:000 text:"
+        )
+        body = b"\0\1\1" + b"33612345647\0" + b"\5\0CAF\0" + b"\x04\0\0\0\0\0\0\0\0"
+        _send(connection, DELIVER, 0, 7000 + self.submits, body + bytes((len(text),)) + text.encode())
 
 
 def _send(connection: socket.socket, command: int, status: int, number: int, body: bytes = b"") -> None:
@@ -128,8 +169,8 @@ def _text(body: bytes) -> Text:
     to, rest = rest[2:].split(b"\0", 1)
     esm_class = rest[0]
     rest = rest[3:].split(b"\0", 1)[1].split(b"\0", 1)[1]
-    coding, length = rest[2], rest[4]
-    return Text(sender.decode(), to.decode(), rest[5 : 5 + length], coding, esm_class)
+    registered, coding, length = rest[0], rest[2], rest[4]
+    return Text(sender.decode(), to.decode(), rest[5 : 5 + length], coding, esm_class, bool(registered & 1))
 
 
 def _deliver_body() -> bytes:

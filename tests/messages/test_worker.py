@@ -1,10 +1,7 @@
 """Workers as they run in production: processes that are killed, asked to stop, and threads that are woken."""
 
-import os
 import signal
 import socket
-import subprocess
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -18,46 +15,12 @@ from idp.db import db
 from idp.messages import outbox
 from idp.messages.models import Outbox
 from idp.messages.relays import RelayFault
-from idp.settings import Settings
 from idp.worker import Worker, start_embedded_worker
 from tests.conftest import Clock
-from tests.messages.conftest import TEXT
+from tests.messages.conftest import TEXT, Process
 from tests.messages.relay import Relay
 
 Row = Callable[[int], Outbox]
-Process = subprocess.Popen[bytes]
-
-
-@pytest.fixture
-def start_process(idp_settings: Settings) -> Iterator[Callable[[str], Process]]:
-    """Return a starter of `idp worker` processes that send through one relay."""
-    running: list[Process] = []
-
-    def start(smtp_url: str) -> Process:
-        given = idp_settings.model_dump()
-        secrets = given["secrets"]
-        environ = {
-            **{name: value for name, value in os.environ.items() if not name.startswith("IDP_")},
-            "IDP_ISSUER": idp_settings.issuer,
-            "IDP_DATABASE_URL": idp_settings.database_url.get_secret_value(),
-            "IDP_REDIS_URL": idp_settings.redis_url.get_secret_value(),
-            "IDP_STATE_FILE": str(idp_settings.state_file),
-            "IDP_SMTP_URL": smtp_url,
-            "IDP_SECRETS__FIELD_KEY_ID": secrets["field_key_id"],
-        }
-        for name in ("pepper", "index", "subject", "code", "token"):
-            environ[f"IDP_SECRETS__{name.upper()}"] = secrets[name].get_secret_value()
-        for key_id, key in secrets["field_keys"].items():
-            environ[f"IDP_SECRETS__FIELD_KEYS__{key_id.upper()}"] = key.get_secret_value()
-        program = [sys.executable, "-c", "from idp.commands import cli; cli()", "worker"]
-        running.append(subprocess.Popen(program, env=environ))
-        return running[-1]
-
-    yield start
-    for process in running:
-        if process.poll() is None:
-            process.kill()
-        process.wait()
 
 
 @pytest.fixture

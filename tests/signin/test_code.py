@@ -10,7 +10,9 @@ from flask import Flask
 
 from idp.accounts import directory
 from idp.db import db
+from idp.messages import receipts
 from idp.messages.models import Outbox
+from idp.messages.transport import Receipt
 from idp.mfa import guard
 from idp.session import SessionRecord
 from tests.conftest import ALICE_EMAIL, ALICE_MOBILE, ALICE_NIR, ISSUER, Clock
@@ -340,6 +342,47 @@ def test_the_page_says_when_the_relay_has_the_message_or_refused_it(app: Flask, 
 
     assert len({waiting, accepted, refused}) == 3
     assert "SMS" in refused
+
+
+def test_the_page_says_when_the_phone_has_the_sms(app: Flask, at_code: Visitor, clock: Clock) -> None:
+    clock.step(minutes=1)
+    at_code.submit("send", channel="sms")
+    with app.app_context():
+        row = db.session.query(Outbox).filter_by(channel="sms").one()
+        row.state, row.relay, row.relay_ref = "accepted", "brevo", "7"
+        db.session.commit()
+    accepted = at_code.open("code").page.text
+    with app.app_context():
+        receipts.record(Receipt("brevo", "7", "delivered"), clock())
+        db.session.commit()
+    delivered = at_code.open("code").page.text
+    with app.app_context():
+        row = db.session.query(Outbox).filter_by(channel="sms").one()
+        row.state = "accepted"
+        receipts.record(Receipt("brevo", "7", "failed"), clock())
+        db.session.commit()
+    failed = at_code.open("code").page.text
+
+    # The script goes on asking as long as the network may still say more.
+    assert ("data-follow" in accepted, "data-follow" in delivered) == (True, False)
+    assert "Votre téléphone l’a reçu à" in delivered
+    assert "Votre téléphone" not in accepted + failed
+    assert 'name="channel" value="email"' in failed
+
+
+def test_without_budget_no_sms_is_promised_and_the_mail_offered(
+    app: Flask, visitor: Visitor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = app.extensions["sesame"]["settings"]
+    sms = settings.sms.model_copy(update={"prefix_budgets": {"336": 0}})
+    monkeypatch.setitem(app.extensions["sesame"], "settings", settings.model_copy(update={"sms": sms}))
+
+    visitor.start().identify().ask_for_code("sms")
+
+    assert visitor.page.status_code == 429
+    assert 'name="channel" value="email"' in visitor.page.text
+    with app.app_context():
+        assert db.session.query(Outbox).filter_by(channel="sms").count() == 0
 
 
 def test_from_a_refused_mail_the_other_channel_is_one_press_away(app: Flask, at_code: Visitor, clock: Clock) -> None:

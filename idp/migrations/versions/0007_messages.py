@@ -1,13 +1,13 @@
 """Since when an account's sign-ins are stopped; devices still to be told of; addresses that bounced.
 
-Revision ID: 0007_messages
+Revision ID: 0007
 Revises: 0006
 """
 
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0007_messages"
+revision = "0007"
 down_revision = "0006"
 branch_labels = None
 depends_on = None

@@ -1,14 +1,14 @@
 """An account remembers over which channel its password was last reset.
 
 Revision ID: 0010
-Revises: 0008_account
+Revises: 0009
 """
 
 import sqlalchemy as sa
 from alembic import op
 
 revision = "0010"
-down_revision = "0008_account"
+down_revision = "0009"
 branch_labels = None
 depends_on = None
 

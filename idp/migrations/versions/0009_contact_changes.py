@@ -1,14 +1,14 @@
 """Changes of e-mail address and mobile: asked for, confirmed, in force later, taken back.
 
-Revision ID: 0008_account
-Revises: passkeys
+Revision ID: 0009
+Revises: 0008
 """
 
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0008_account"
-down_revision = "passkeys"
+revision = "0009"
+down_revision = "0008"
 branch_labels = None
 depends_on = None
 

@@ -1,14 +1,14 @@
 """Passkeys, and the random handle under which authenticators know an account.
 
-Revision ID: passkeys
-Revises: 0007_messages
+Revision ID: 0008
+Revises: 0007
 """
 
 import sqlalchemy as sa
 from alembic import op
 
-revision = "passkeys"
-down_revision = "0007_messages"
+revision = "0008"
+down_revision = "0007"
 branch_labels = None
 depends_on = None
 
@@ -25,7 +25,7 @@ def upgrade() -> None:
         sa.UniqueConstraint("user_handle", name=op.f("uq_passkey_holders_user_handle")),
     )
     op.create_table(
-        "passkeys",
+        "0008",
         sa.Column("id", sa.String(22), nullable=False),
         sa.Column("account_id", sa.String(22), nullable=False),
         sa.Column("credential_id", sa.LargeBinary(1023), nullable=False),
@@ -46,9 +46,9 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_passkeys")),
         sa.UniqueConstraint("credential_id", name=op.f("uq_passkeys_credential_id")),
     )
-    op.create_index(op.f("ix_passkeys_account_id"), "passkeys", ["account_id"])
+    op.create_index(op.f("ix_passkeys_account_id"), "0008", ["account_id"])
 
 
 def downgrade() -> None:
-    op.drop_table("passkeys")
+    op.drop_table("0008")
     op.drop_table("passkey_holders")

@@ -215,6 +215,12 @@ def may_decide(actor: Actor, change: AdminChange) -> bool:
     return change.state == "waiting" and actor.may(ACTS[change.act].approval) and _owner(change) != actor.name
 
 
+def may_review(actor: Actor, change: AdminChange) -> bool:
+    """Tell whether the actor can say that they looked at what somebody did alone."""
+    is_open = change.emergency and change.reviewed_by is None
+    return is_open and actor.may(ACTS[change.act].approval) and _owner(change) != actor.name
+
+
 def is_own(actor: Actor, change: AdminChange) -> bool:
     """Tell whether the actor asked for a change."""
     return _owner(change) == actor.name

@@ -10,6 +10,7 @@ from idp.accounts.contacts import Masked
 from idp.selfservice.home import SECTIONS
 from idp.signin.forms import FieldError
 from tests.pages.account_samples import ACCOUNT
+from tests.pages.admin_samples import ADMIN
 
 NOW = datetime(2026, 3, 2, 13, 20, tzinfo=UTC)
 TEMPLATES = Path(__file__).parents[2] / "idp" / "templates"
@@ -293,6 +294,7 @@ SAMPLES: dict[str, dict[str, dict[str, Any]]] = {
     "help/false_messages.html": {"": {"sender": CODE["sender"]}},
     "help/easy.html": {"": {}},
     **ACCOUNT,
+    **ADMIN,
 }
 MAIL: dict[str, Any] = {
     "asked_at": NOW,

@@ -31,7 +31,7 @@ PARTS = (
     "idp.well_known",
 )
 # Tables that answer no request of their own.
-TABLES = ("idp.admin.administrators", "idp.admin.changes", "idp.admin.tokens", "idp.mfa.passkeys")
+TABLES = ("idp.admin.administrators", "idp.admin.as_code", "idp.admin.changes", "idp.admin.tokens", "idp.mfa.passkeys")
 
 
 # What must hold for a node to take requests, besides its stores; functions without arguments.

@@ -5,6 +5,9 @@
   const judge = document.currentScript.dataset.judge;
   for (const area of document.querySelectorAll("#redirect_uris, #post_logout_redirect_uris")) {
     let timer = 0, asked = 0;
+    const told = document.createElement("div");
+    told.setAttribute("role", "status");
+    area.after(told);
     area.addEventListener("input", () => {
       clearTimeout(timer);
       timer = setTimeout(async () => {
@@ -12,10 +15,10 @@
         const body = new URLSearchParams({ csrf: form.elements.csrf.value, uris: area.value, kind: form.dataset.kind || "" });
         const answer = await fetch(judge, { method: "POST", body, cache: "no-store", redirect: "manual" }).catch(() => null);
         if (!answer || !answer.ok || mine !== asked) return;
-        const known = area.parentElement.querySelector(".verdicts");
         const found = new DOMParser().parseFromString(await answer.text(), "text/html").querySelector(".verdicts");
-        if (known) known.remove();
-        if (found) { found.setAttribute("role", "status"); area.after(found); }
+        // What the server said of an earlier version goes.
+        for (const old of area.parentElement.querySelectorAll(".verdicts")) old.remove();
+        if (found) told.append(found);
       }, 400);
     });
   }

@@ -362,6 +362,14 @@ def test_nobody_gives_themselves_a_role_alone(acting: Acting) -> None:
     assert not acting("rose").may("clients.write")
 
 
+def test_no_emergency_gives_a_role(acting: Acting) -> None:
+    do(operator("x"), "administrator.roles", "rose", {"roles": list(ROLES)})
+
+    with pytest.raises(Forbidden):
+        do(acting("rose"), "administrator.roles", "eve", {"roles": list(ROLES)}, emergency=True, reason="it is urgent")
+    assert not acting("eve").may("emergency")
+
+
 def test_the_last_role_admin_stays(acting: Acting) -> None:
     do(acting("rose"), "administrator.disable", "ruth")
 

@@ -75,7 +75,7 @@ def test_a_role_that_is_taken_away_is_gone_at_once_asvs_8_3_2(acting: Acting) ->
     [
         {"redirect_uris": [BACK, OTHER]},
         {"redirect_uris": [OTHER]},
-        {"scopes": ["openid", "email"]},
+        {"scopes": ["email", "openid"]},
         {"require_pkce": False},
         {"jwks_uri": "https://autre.example.fr/jwks"},
         {"first_party": False},

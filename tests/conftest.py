@@ -35,14 +35,35 @@ ALICE_MOBILE = "+33612345647"
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--backend", choices=["embedded", "servers"], default="embedded")
+    parser.addoption("--all-inputs", action="store_true", help="on servers, try every input of every test")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave out, on the second back end, what touches none: it would only be the same test again."""
-    if config.getoption("--backend") == "servers" and config.option.markexpr == "not e2e":
-        storeless = [item for item in items if "stores" not in getattr(item, "fixturenames", ())]
-        config.hook.pytest_deselected(items=storeless)
-        items[:] = [item for item in items if item not in set(storeless)]
+    """Leave out, on the second back end, what would only be the same test again.
+
+    That is what touches no store, and, of a test that is parametrized, all inputs but the first: it is the code above
+    the stores that tells inputs apart. ``--all-inputs`` keeps them.
+    """
+    if config.getoption("--backend") != "servers" or config.option.markexpr != "not e2e":
+        return
+    touching = [item for item in items if "stores" in getattr(item, "fixturenames", ())]
+    if config.getoption("--all-inputs"):
+        kept = touching
+    else:
+        kept = list({_without_inputs(item): item for item in reversed(touching)}.values())[::-1]
+    config.hook.pytest_deselected(items=[item for item in items if item not in set(kept)])
+    items[:] = kept
+
+
+def _without_inputs(item: pytest.Item) -> tuple[str, str]:
+    """Return the name of a test's function, and which of its fixtures' own variants it runs with."""
+    inputs = {
+        name.strip()
+        for mark in item.iter_markers("parametrize")
+        for name in (mark.args[0].split(",") if isinstance(mark.args[0], str) else mark.args[0])
+    }
+    variants = getattr(getattr(item, "callspec", None), "params", {})
+    return item.nodeid.partition("[")[0], repr(sorted((k, v) for k, v in variants.items() if k not in inputs))
 
 
 def example_key(name: str) -> str:

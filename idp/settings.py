@@ -383,6 +383,22 @@ class PasskeySettings(Section):
         )
 
 
+class PromotionSettings(Section):
+    """The page that offers face or fingerprint after a sign-in with a code (U13)."""
+
+    enabled: bool = Field(default=True, description="offer it at all")
+    phones_only: bool = Field(default=True, description="offer it in the browsers of phones and tablets only")
+    every: timedelta = Field(default=timedelta(days=30), description="not again to the same account before")
+    times: int = Field(default=3, ge=0, description="and not more often than this in all")
+    percentage: int = Field(default=100, ge=0, le=100, description="of accounts, always the same ones")
+    services: tuple[str, ...] = Field(
+        default=(), description="client ids after whose sign-in it is offered; empty: after every one"
+    )
+    except_services: tuple[str, ...] = Field(
+        default=("account",), description="and those after whose it is not; `account` is « Gérer mon compte »"
+    )
+
+
 class PolicySettings(Section):
     """What the administrator asks of every sign-in, besides what services demand."""
 
@@ -667,6 +683,7 @@ class Settings(Section):
     change_password_url: str = Field(
         default="/account/password", description="where `/.well-known/change-password` leads: a path here, or https://…"
     )
+    promotion: PromotionSettings = PromotionSettings()
     policy: PolicySettings = PolicySettings()
     throttle: ThrottleSettings = ThrottleSettings()
     lifetimes: Lifetimes = Lifetimes()

@@ -60,6 +60,10 @@ class Interaction:
     consented: bool | None = None
     # Steps that the visitor put off to another sign-in.
     postponed: tuple[str, ...] = ()
+    # Whether this browser could keep a passkey; whom it was offered to in this sign-in, and what was turned on.
+    enrols_here: bool = False
+    promoted_to: str | None = None
+    enrolled: str | None = None
     outcome: Outcome | None = None
     answered_at: datetime | None = None
 
@@ -214,7 +218,7 @@ def _take_up(interaction: Interaction, session: Session, now: datetime) -> Inter
             metrics.RESUMED.inc()
             return replace(
                 interaction, account_id=other.account_id, proofs=proofs, challenge_id=other.challenge_id,
-                switched=other.switched,
+                switched=other.switched, enrols_here=other.enrols_here,
             )  # fmt: skip
     return None
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import create_engine, text
 
 from tests.e2e.conftest import NewVisitor
 from tests.e2e.demonstration import Demonstration, code_in
@@ -20,6 +21,7 @@ from tests.e2e.visitor import Visitor
 
 APP = Path(__file__).parents[2] / "examples" / "mobile"
 NewApp = Callable[[], str]
+ANDROID = "Mozilla/5.0 (Linux; Android 15; Pixel 9) AppleWebKit/537.36 Chrome/156.0.0.0 Mobile Safari/537.36"
 
 
 @pytest.fixture
@@ -165,3 +167,47 @@ def test_an_answer_that_the_app_did_not_ask_for_is_not_believed(new_visitor: New
     assert answer is not None
     assert answer.status == 400
     assert visitor.page.locator("#hello").count() == 0
+
+
+@pytest.mark.parametrize("screen", [{"color_scheme": "dark"}, {"locale": "en-GB"}], ids=["french-dark", "english"])
+def test_after_a_code_on_a_phone_one_gesture_is_offered_for_the_next_time(
+    new_visitor: NewVisitor, tidy: None, new_app: NewApp, screen: dict[str, Any]
+) -> None:
+    forget_promotions(new_visitor().demonstration)
+    app, visitor = new_app(), new_visitor(**{**SMALL, "user_agent": ANDROID, **screen})
+    phone = Phone(visitor.page)
+    open_app(visitor, app)
+    if "locale" in screen:
+        visitor.page.goto(f"{visitor.page.url}?ui_locales=en")
+    visitor.page.wait_for_function("document.querySelector('[data-platform]').value === 'yes'")
+    visitor.identify()
+    visitor.type_code(code_in(visitor.choose_and_send("email")))
+    visitor.page.locator("#passkey-create").wait_for()
+    visitor.look("offered")
+
+    visitor.page.locator("#passkey-create").click()
+    visitor.page.locator("#promote-continue").wait_for()
+    visitor.look("on")
+    assert phone.count == 1
+    visitor.press("promote-continue")
+    is_in(visitor, app)
+    assert acr(visitor) == EMAIL_LEVEL
+
+    visitor.press("logout")
+    forget_sessions(visitor)
+    phone.let(False)
+    visitor.press("login")
+    visitor.page.locator("#passkey-submit").wait_for()
+    phone.let(True)
+    visitor.page.locator("#passkey-submit").click()
+    is_in(visitor, app)
+    assert acr(visitor) == "phr"
+
+
+def forget_promotions(demonstration: Demonstration) -> None:
+    """Every test has the one account, which is asked three times in all."""
+    url = demonstration.environ.get("IDP_DATABASE_URL", f"sqlite:///{demonstration.folder}/sesame.db")
+    engine = create_engine(url)
+    with engine.begin() as connection:
+        connection.execute(text("DELETE FROM passkey_promotions"))
+    engine.dispose()

@@ -148,6 +148,12 @@ SAMPLES: dict[str, dict[str, dict[str, Any]]] = {
         "first": _signin(errors=[], minimum=12),
         "short": _signin(errors=[FieldError("new-password", "Il est trop court.")], minimum=12),
     },
+    "signin/promote.html": {
+        "offered": _signin(enrolled=None, failure=None),
+        "failed": _signin(enrolled=None, failure="failed"),
+        "late": _signin(enrolled=None, failure="late"),
+        "on": _signin(enrolled='Téléphone <de> "Julie"', failure=None),
+    },
     "signin/code.html": {
         "sent": _signin(**CODE),
         "queued": _signin(**{**CODE, "delivery": "queued", "resend_in": 0}),

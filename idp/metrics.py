@@ -34,6 +34,7 @@ DEVICE = Counter("idp_device_total", "Devices that asked to be connected, and wh
 ACCOUNT = Counter("idp_account_acts_total", "Acts in « Gérer mon compte »", ["act"])
 ERRORS = Counter("idp_errors_total", "Error pages and error answers", ["code"])
 FETCH = Counter("idp_fetch_total", "Documents fetched from relying parties", ["outcome"])
+IN_APP = Counter("idp_in_app_total", "Steps of sign-ins inside the app", ["step", "outcome"])
 REGISTRATION = Counter("idp_client_registration_total", "Requests to `/register`", ["act", "outcome"])
 LOGOUT_DELIVERY = Counter("idp_logout_delivery_total", "Services told of a sign-out", ["channel", "outcome"])
 RESUMED = Counter("idp_resumed_logins_total", "Sign-ins taken up again after a closed tab")

@@ -603,6 +603,17 @@ class DetailType(Section):
         return names.get(locale, names.get("fr", field))
 
 
+class InAppSettings(Section):
+    """Sign-ins on the screens of the operator's own app (draft: OAuth 2.0 for First-Party Applications)."""
+
+    enabled: bool = Field(default=False, description="offer `/authorize-challenge` to clients registered with `in_app`")
+    # One place to type secrets in is one that people can recognise; a passkey cannot be given to the wrong app.
+    password: bool = Field(
+        default=False, description="let the app ask for number, password and code, not only passkeys"
+    )
+    requests: int = Field(default=60, ge=1, description="requests of one `auth_session`")
+
+
 class RegistrationSettings(Section):
     """Clients that register themselves, behind an initial access token (RFC 7591, RFC 7592)."""
 
@@ -693,6 +704,7 @@ class Settings(Section):
     dpop: DpopSettings = DpopSettings()
     mtls: MtlsSettings = MtlsSettings()
     fetch: FetchSettings = FetchSettings()
+    in_app: InAppSettings = InAppSettings()
     registration: RegistrationSettings = RegistrationSettings()
     logout: LogoutSettings = LogoutSettings()
     certification: CertificationSettings = CertificationSettings()

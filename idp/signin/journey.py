@@ -76,6 +76,12 @@ class Facts:
         proofs = [proof for proof in self.interaction.proofs if proof.name == "pwd" and not self.is_void(proof)]
         return self.account is not None and any(changed is None or proof.at >= changed for proof in proofs)
 
+    @property
+    def code_proof(self) -> str:
+        """What the code that is out would prove: less over the channel by which the password was just replaced."""
+        channel = self.challenge.channel if self.challenge else ""
+        return RESET_CHANNEL if channel == self.distrusted else METHODS[channel].proof
+
     def is_void(self, proof: Proof) -> bool:
         """Whether somebody stopped this account's sign-ins after this was proved."""
         stopped = self.account.stopped_at if self.account else None
@@ -148,14 +154,18 @@ def next_step(facts: Facts) -> str | None:
     return next((step.name for step in STEPS if step.is_due(facts)), None)
 
 
-def gather_facts(interaction: Interaction, now: datetime) -> Facts:
-    """Look up what decides the next step of a sign-in."""
+def gather_facts(interaction: Interaction, now: datetime, *, lane: str | None = None) -> Facts:
+    """Look up what decides the next step of a sign-in, in this browser unless the ``lane`` of another device is given.
+
+    The lane is that of the interaction's account.
+    """
     account = directory.find_account(interaction.account_id) if interaction.account_id else None
     distrusted = find_distrusted(account, now) if account else None
     challenge = find_challenge(interaction.challenge_id)
     if challenge is not None and challenge.account_id != interaction.account_id:
         challenge = None
-    lane = lane_of(account.id, now) if account else guard.UNKNOWN_DEVICES
+    if lane is None:
+        lane = lane_of(account.id, now) if account else guard.UNKNOWN_DEVICES
     pause = guard.find_pause(account.id, lane, now) if account else None
     email = account.email if account and account.email_verified_at else None
     facts = Facts(

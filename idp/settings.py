@@ -338,6 +338,34 @@ class CodeSettings(Section):
     sends_per_day: int = Field(default=10, ge=1)
 
 
+_MODEL = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}|FI(?:DO|PS)[A-Za-z0-9_]+")
+
+
+class AttestationSettings(Section):
+    """Which models of authenticators may be enrolled (`pip install sesame-idp[mds]`); any, unless set."""
+
+    metadata: Path | None = Field(
+        default=None,
+        description="the FIDO metadata BLOB (MDS3) as downloaded; bad models are refused",
+    )
+    root: Path | None = Field(default=None, description="PEM file: the root certificate under which the BLOB is signed")
+    require: tuple[str, ...] = Field(
+        default=(),
+        description="AAGUIDs, or statuses such as `FIDO_CERTIFIED_L1`, one of which new passkeys prove",
+    )
+
+    @model_validator(mode="after")
+    def _is_whole(self) -> "AttestationSettings":
+        if (self.metadata is None) != (self.root is None):
+            raise ValueError("metadata and root go together")
+        if self.require and self.metadata is None:
+            raise ValueError("require needs metadata: without it every model is only claimed")
+        for word in self.require:
+            if not _MODEL.fullmatch(word):
+                raise ValueError(f"{word!r} is neither an AAGUID in small letters nor a certification status")
+        return self
+
+
 class PasskeySettings(Section):
     """Passkeys (WebAuthn, R6), and what ties the operator's apps and other sites to this provider."""
 
@@ -351,6 +379,7 @@ class PasskeySettings(Section):
         default=(), description="origins besides the issuer: `https://…`, `android:apk-key-hash:…`"
     )
     challenge: timedelta = Field(default=timedelta(minutes=5), description="how long a challenge may be answered")
+    attestation: AttestationSettings = AttestationSettings()
     per_account: int = Field(default=20, ge=1, le=64, description="passkeys that one account may have")
     apple_apps: tuple[str, ...] = Field(default=(), description="`TEAMID.bundle.id` of the operator's own apps")
     apple_paths: tuple[str, ...] = Field(default=(), description="paths here that open them, such as `/app/retour*`")

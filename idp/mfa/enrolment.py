@@ -23,7 +23,11 @@ _CEREMONY = "register"
 
 
 class NotEnrolled(Exception):
-    """Nothing was kept; why is in the audit trail, and no page needs to know."""
+    """Nothing was kept; ``is_model`` when no other try with this device will do, all that a page says."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.is_model = reason == "model"
 
 
 def ask_to_enrol(account: Account, *, place: str) -> dict[str, Any]:

@@ -68,6 +68,9 @@ def may_promote(rules: PromotionSettings, facts: PromotionFacts) -> bool:
 def is_due(account: Account, *, service_id: str, now: datetime) -> bool:
     """Tell whether an account is asked after this sign-in."""
     allowed = settings.policy.methods
+    if settings.passkeys.attestation.require:
+        # The passkeys of phones prove no model.
+        return False
     if not offers_passkeys() or (allowed and "passkey" not in allowed) or has_passkeys(account):
         return False
     kept = db.session.get(PasskeyPromotion, account.id)

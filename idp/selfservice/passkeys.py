@@ -59,8 +59,8 @@ def passkey_add() -> BaseResponse:
     device = label_device(request.user_agent.string)
     try:
         added = enrol(holder.account, one_field("answer"), place=_place(), device=device, now=now)
-    except NotEnrolled:
-        return _list(failed=True, status=422)
+    except NotEnrolled as fault:
+        return _list(failed="model" if fault.is_model else "failed", status=422)
     return redirect(f"/account/passkeys/{added.id}/name", 303)
 
 
@@ -102,7 +102,7 @@ def passkey_remove(passkey_id: str) -> BaseResponse:
     return redirect("/account/passkeys?removed", 303)
 
 
-def _list(*, failed: bool = False, status: int = 200) -> Response:
+def _list(*, failed: str | None = None, status: int = 200) -> Response:
     holder = current_holder()
     known = passkeys.list_passkeys(holder.account_id)
     handle = passkeys.user_handle_of(holder.account_id)

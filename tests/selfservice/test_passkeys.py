@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,8 +17,10 @@ from idp.mfa import passkeys
 from idp.mfa.passkeys import Passkey
 from idp.oidc.refresh import RefreshFamily
 from idp.session import SessionRecord
+from idp.settings import Settings
 from tests.conftest import ALICE_NIR, ISSUER, Clock
-from tests.mfa.authenticator import Authenticator, unb64
+from tests.mfa.authenticator import GOOGLE, Authenticator, unb64
+from tests.mfa.metadata_service import MetadataService, new_root
 from tests.signin.conftest import Visitor, new_visitor, relying_parties, visitor
 from tests.signin.test_passkey import Visitors, answer, enrol
 from tests.signin.test_walk import add_bob
@@ -292,3 +295,19 @@ def test_what_happened_is_recorded(app: Flask, alice: str, visitor: Visitor) -> 
         assert db.session.query(Account).count() == 1
         db.session.rollback()
     assert told == [("passkey-added", "ok", alice, added.id), ("passkey-removed", "ok", alice, added.id)]
+
+
+def test_a_model_that_is_not_accepted_is_said_to_be_so(
+    app: Flask, alice: str, visitor: Visitor, clock: Clock, tmp_path: Path, with_settings: Callable[..., Settings]
+) -> None:
+    """« Réessayez » would be no help."""
+    service = MetadataService(tmp_path, clock())
+    service.list_model(GOOGLE, new_root("Vendor", clock()), "REVOKED")
+    service.publish()
+    with_settings(passkeys={"attestation": service.settings})
+
+    add(come_in(visitor), Authenticator())
+
+    assert visitor.page.status_code == 422
+    assert "Ce modèle d’appareil n’est pas accepté ici" in visitor.page.text
+    assert count(app, alice) == 0

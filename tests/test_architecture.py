@@ -21,6 +21,7 @@ OWNERS = {
     "dkim": "messages/dkim_signature",
     "smpplib": "messages/smpp",
     "webauthn": "mfa/webauthn",
+    "fido2": "mfa/fido_metadata",
     "cbor2": "mfa/webauthn",
     "pyotp": "mfa/totp",
     "segno": "selfservice/authenticator",
@@ -36,6 +37,8 @@ OWNERS = {
         "oidc/keys",
         "oidc/certificates",
         "messages/dkim_signature",
+        "mfa/fido_metadata",
+        "mfa/webauthn_attestation",
         "conformance/keys",
     ),
 }

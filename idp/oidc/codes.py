@@ -18,7 +18,8 @@ class AuthorizationCode:
     """What a code stands for."""
 
     grant: Grant
-    redirect_uri: str
+    # None where no browser took part: then the token request has none either.
+    redirect_uri: str | None
     nonce: str | None
     code_challenge: str | None
     issued_at: datetime

@@ -29,7 +29,7 @@ PARTS = (
     "idp.well_known",
 )
 # Tables that answer no request of their own.
-TABLES = ("idp.admin.administrators", "idp.mfa.passkeys")
+TABLES = ("idp.admin.administrators", "idp.mfa.passkeys", "idp.audit.checkpoints")
 
 
 # What must hold for a node to take requests, besides its stores; functions without arguments.

@@ -2,8 +2,6 @@
 
 import json
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, BinaryIO, TextIO
@@ -11,8 +9,12 @@ from typing import Any, BinaryIO, TextIO
 import click
 from flask_migrate import upgrade
 
-from idp import audit, clock, create_app, entropy, server, session_clients
+from idp import clock, create_app, entropy, server, session_clients
 from idp.accounts import contacts, directory, new_passwords, nir
+from idp.audit_commands import audit_group
+from idp.command_line import application as _application
+from idp.command_line import as_json
+from idp.command_line import say as _say
 from idp.db import db
 from idp.leases import WAITING
 from idp.messages.bounces import LARGEST, read_bounce
@@ -27,8 +29,6 @@ from idp.oidc.profiles import PROFILES
 from idp.settings import SettingsFault, load_settings, settings
 from idp.worker import run_worker
 
-as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-
 
 @click.group()
 @click.version_option(package_name="sesame-idp")
@@ -36,33 +36,7 @@ def cli() -> None:
     """Sésame, an OpenID Connect provider."""
 
 
-@contextmanager
-def _application() -> Iterator[None]:
-    """Run a command inside the application; its audit events are written at the end."""
-    try:
-        app = create_app()
-    except SettingsFault as fault:
-        for line in fault.faults:
-            click.echo(f"idp: {line}", err=True)
-        sys.exit(2)
-    with app.app_context():
-        try:
-            yield
-        finally:
-            audit.flush()
-
-
-def _say(facts: Any, as_json: bool) -> None:
-    """Print one thing or a list of things."""
-    if as_json:
-        click.echo(json.dumps(facts, ensure_ascii=False, default=str, indent=2))
-        return
-    for number, fact in enumerate(facts if isinstance(facts, list) else [facts]):
-        if number:
-            click.echo()
-        for name, value in fact.items():
-            shown = ", ".join(map(str, value)) if isinstance(value, list | tuple) else value
-            click.echo(f"{name + ':':<32}{'-' if shown in (None, '') else shown}")
+cli.add_command(audit_group)
 
 
 # -- running -------------------------------------------------------------------------------------------------------

@@ -35,6 +35,13 @@ ERRORS = Counter("idp_errors_total", "Error pages and error answers", ["code"])
 FETCH = Counter("idp_fetch_total", "Documents fetched from relying parties", ["outcome"])
 REGISTRATION = Counter("idp_client_registration_total", "Requests to `/register`", ["act", "outcome"])
 LOGOUT_DELIVERY = Counter("idp_logout_delivery_total", "Services told of a sign-out", ["channel", "outcome"])
+AUDIT_SEALED = Counter("idp_audit_sealed_total", "Audit events that were given their place in the chain")
+AUDIT_FORGOTTEN = Counter("idp_audit_forgotten_total", "Audit events deleted for their age")
+AUDIT_LAG = Gauge(
+    "idp_audit_lag_seconds",
+    "How long the oldest audit event has waited for its place in the chain",
+    multiprocess_mode="livemostrecent",
+)
 RESUMED = Counter("idp_resumed_logins_total", "Sign-ins taken up again after a closed tab")
 BOUNCED = Counter("idp_bounced_total", "Relying parties that sent a signed-in visitor back at once")
 HTTP = Histogram("idp_http_request_duration_seconds", "Requests", ["route", "code"], buckets=_STEPS)

@@ -613,6 +613,16 @@ class LogoutSettings(Section):
     )
 
 
+class AuditSettings(Section):
+    """The audit trail."""
+
+    keep: timedelta = Field(
+        default=timedelta(days=365),
+        ge=timedelta(days=1),
+        description="how long events are kept (CNIL: six months to a year)",
+    )
+
+
 class CertificationSettings(Section):
     """What only the certification of the provider needs; off everywhere else."""
 
@@ -678,6 +688,7 @@ class Settings(Section):
     fetch: FetchSettings = FetchSettings()
     registration: RegistrationSettings = RegistrationSettings()
     logout: LogoutSettings = LogoutSettings()
+    audit: AuditSettings = AuditSettings()
     certification: CertificationSettings = CertificationSettings()
     conformance: ConformanceSettings = ConformanceSettings()
     developers: DeveloperSettings = DeveloperSettings()

@@ -8,8 +8,9 @@ from urllib.parse import urlsplit
 
 from sqlalchemy.exc import IntegrityError
 
-from idp import audit, crypto, entropy
+from idp import crypto, entropy
 from idp.db import db
+from idp.oidc import client_events
 from idp.oidc.claims import SCOPES
 from idp.oidc.client_auth import CLIENT_AUTH, offered_methods
 from idp.oidc.clients import SECRET_CONTEXT, Client, ClientRow, ClientSecret, forget_cached_clients, read_client
@@ -186,7 +187,7 @@ def add_client(metadata: Mapping[str, Any], *, now: datetime) -> tuple[Client, s
     if secret is not None:
         is_hmac = metadata["token_endpoint_auth_method"] == "client_secret_jwt"  # noqa: S105 - a method's name
         keep_secret(client_id, secret, now, readable=is_hmac)
-    audit.record("client-added", client_id=client_id, kind=str(metadata["kind"]))
+    client_events.client_added(client_id=client_id, kind=str(metadata["kind"]))
     forget_cached_clients()
     client = read_client(client_id)
     if client is None:

@@ -7,12 +7,13 @@ from flask import Response, redirect
 from sqlalchemy import select
 from werkzeug.wrappers import Response as BaseResponse
 
-from idp import audit, clock, metrics, session
+from idp import clock, metrics, session
 from idp.accounts import contact_changes, devices
 from idp.audit import AuditEvent
 from idp.db import db
 from idp.messages import outbox
 from idp.oidc.sign_out import sign_out_everywhere
+from idp.selfservice import events
 from idp.selfservice.entry import blueprint, current_holder, show
 from idp.selfservice.fresh import require_fresh
 from idp.web import device_cookie
@@ -66,7 +67,7 @@ def not_me() -> BaseResponse:
     sign_out_everywhere(holder.account_id, now, reason="not-me", except_sid=holder.sid)
     outbox.wake()
     metrics.ACCOUNT.labels("not-me").inc()
-    audit.record("not-me", account_id=holder.account_id)
+    events.sign_in_disowned(account_id=holder.account_id)
     return redirect("/account/password?stolen", 303)
 
 

@@ -9,7 +9,7 @@ from importlib import import_module
 from flask import Response, jsonify, redirect, request
 from werkzeug.wrappers import Response as BaseResponse
 
-from idp import audit, clock, metrics
+from idp import clock, metrics
 from idp.accounts.contacts import mask_email
 from idp.accounts.models import Account
 from idp.db import db
@@ -21,6 +21,7 @@ from idp.mfa.methods import offers_passkeys
 from idp.mfa.passkeys import LONGEST_NAME, CannotAdd, NewPasskey, Passkey
 from idp.mfa.webauthn import WebauthnFault, ask_to_register, check_registration
 from idp.oidc.sign_out import sign_out_everywhere
+from idp.selfservice import events
 from idp.selfservice.entry import blueprint, current_holder, show
 from idp.selfservice.fresh import require_fresh
 from idp.settings import settings
@@ -75,13 +76,13 @@ def passkey_add() -> BaseResponse:
         db.session.rollback()
         reason = fault.reason if isinstance(fault, WebauthnFault) else "known"
         metrics.WEBAUTHN.labels(_KIND, reason).inc()
-        audit.record("passkey-added", outcome="refused", reason=reason, account_id=holder.account_id)
+        events.passkey_not_added(account_id=holder.account_id, reason=reason)
         return _list(failed=True, status=422)
     _tell(holder.account, "factor-added", added)
     db.session.commit()
     outbox.wake()
     metrics.WEBAUTHN.labels(_KIND, "ok").inc()
-    audit.record("passkey-added", account_id=holder.account_id, passkey=added.id, aaguid=added.aaguid)
+    events.passkey_added(account_id=holder.account_id, passkey_id=added.id, aaguid=added.aaguid)
     return redirect(f"/account/passkeys/{added.id}/name", 303)
 
 
@@ -116,7 +117,7 @@ def passkey_remove(passkey_id: str) -> BaseResponse:
     passkeys.revoke_passkey(removed, now)
     _tell(holder.account, "factor-removed", removed)
     db.session.commit()
-    audit.record("passkey-removed", account_id=holder.account_id, passkey=passkey_id, lost=is_lost)
+    events.passkey_removed(account_id=holder.account_id, passkey_id=passkey_id, lost=is_lost)
     if is_lost:
         sign_out_everywhere(holder.account_id, now, reason="device-lost", except_sid=holder.sid)
     outbox.wake()

@@ -9,13 +9,14 @@ import base64
 from flask import jsonify
 from werkzeug.wrappers import Response
 
-from idp import audit, clock, metrics
+from idp import clock, metrics
 from idp.accounts import directory
 from idp.db import db
 from idp.mfa import passkeys
 from idp.mfa.passkeys import Passkey
 from idp.mfa.webauthn import Kind, WebauthnFault, ask_to_sign_in, check_assertion
 from idp.settings import settings
+from idp.signin import events
 from idp.signin.code import at_hand
 from idp.signin.forms import one_field
 from idp.signin.journey import Facts, offers_passkey_signin
@@ -109,10 +110,4 @@ def _failed(facts: Facts, fault: WebauthnFault) -> Response:
 def _record(kind: Kind, outcome: str, account_id: str | None) -> None:
     metrics.WEBAUTHN.labels(kind, outcome).inc()
     is_ok = outcome == "ok"
-    audit.record(
-        "passkey",
-        outcome="ok" if is_ok else "refused",
-        reason=None if is_ok else outcome,
-        account_id=account_id,
-        ceremony=kind,
-    )
+    events.passkey_used(account_id=account_id, ceremony=kind, refusal=None if is_ok else outcome)

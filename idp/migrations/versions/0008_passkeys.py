@@ -25,7 +25,7 @@ def upgrade() -> None:
         sa.UniqueConstraint("user_handle", name=op.f("uq_passkey_holders_user_handle")),
     )
     op.create_table(
-        "0008",
+        "passkeys",
         sa.Column("id", sa.String(22), nullable=False),
         sa.Column("account_id", sa.String(22), nullable=False),
         sa.Column("credential_id", sa.LargeBinary(1023), nullable=False),
@@ -46,9 +46,9 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_passkeys")),
         sa.UniqueConstraint("credential_id", name=op.f("uq_passkeys_credential_id")),
     )
-    op.create_index(op.f("ix_passkeys_account_id"), "0008", ["account_id"])
+    op.create_index(op.f("ix_passkeys_account_id"), "passkeys", ["account_id"])
 
 
 def downgrade() -> None:
-    op.drop_table("0008")
+    op.drop_table("passkeys")
     op.drop_table("passkey_holders")

@@ -4,6 +4,7 @@ One « ê » or « ’ » turns an SMS of 160 characters into three of 67: three
 """
 
 import re
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -21,7 +22,8 @@ _CATALOGUES = Path(__file__).parent.parent / "translations"
 _PLACEHOLDER = re.compile(r"%\((\w+)\)s")
 # Languages whose letters the alphabet does not have; their texts are written to fit 70 characters (ux.md §8.6).
 _OTHER_LETTERS = frozenset({"ar", "fa", "ps", "ru", "ti", "uk", "zh"})
-_CODE = "code and last line"
+_CODE = "sms.code."
+_WITH_LAST_LINE = ", with the last line"
 log = logs.get_logger()
 
 
@@ -35,7 +37,7 @@ def find_faults(app: Flask, settings: Settings) -> list[str]:
                     strange = " ".join(sorted({character for character in text if not is_gsm7(character)}))
                     faults.append(f"{text_id} ({locale}) is not in the alphabet of SMS: {strange}")
                 # Which of the texts of a code is sent depends on its last line: they are judged together.
-                elif _is_long(text) and not text_id.startswith("sms.code"):
+                elif _is_long(text) and not text_id.startswith(_CODE):
                     log.warning("sms-text-long", text=text_id, locale=locale, characters=len(text))
     return faults
 
@@ -48,12 +50,20 @@ def _texts(locale: str, settings: Settings) -> dict[str, str]:
         for text_id in _ids(locale):
             names = _PLACEHOLDER.findall(_(text_id))
             texts[text_id] = _(text_id, **{name: facts.get(name, "482915") for name in names})
-    code = compose_code(
-        "sms", code="482915", locale=locale, service="", device="", reference="", purpose="", words="jaguar jungle",
-        stop="7KQ-4MX-CDF", site=settings.site_address, host=settings.issuer_host,
-        asked_at=datetime(2026, 1, 1, tzinfo=UTC),
-    )  # fmt: skip
-    return {**texts, _CODE: code.text}
+    for purpose in _purposes(texts):
+        code = compose_code(
+            "sms", code="482915", locale=locale, service="", device="", reference="", purpose=purpose,
+            words="jaguar jungle", stop="7KQ-4MX-CDF", site=settings.site_address, host=settings.issuer_host,
+            asked_at=datetime(2026, 1, 1, tzinfo=UTC),
+        )  # fmt: skip
+        texts[f"{purpose}{_WITH_LAST_LINE}"] = code.text
+    return texts
+
+
+def _purposes(text_ids: Iterable[str]) -> list[str]:
+    """Return what codes are sent for by SMS: each purpose has words of its own."""
+    kinds = [text_id.removeprefix(_CODE) for text_id in text_ids if text_id.startswith(_CODE)]
+    return [kind for kind in kinds if "." not in kind]
 
 
 def _ids(locale: str) -> list[str]:

@@ -90,13 +90,15 @@ def write_codes(app: Flask) -> dict[str, Sent]:
             now = idp_clock.now()
             mobile = f"+3361234{number:04d}"
             deadline = now + (timedelta(milliseconds=1) if number < TOO_LATE else timedelta(minutes=15))
-            challenge = start_challenge(account_id=f"account-{number}", purpose="signin", channel="sms", now=now)
+            challenge = start_challenge(
+                account_id=f"account-{number}", purpose="sign-in", channel="sms", destination=mobile, now=now
+            )
             message = compose_code(
                 "sms", code=challenge.code, locale="fr", service="Mes aides", device="", reference="7KQ-4MX",
-                purpose="signin", site="caf.fr", host=ISSUER.removeprefix("https://"), asked_at=now,
+                purpose="sign-in", site="caf.fr", host=ISSUER.removeprefix("https://"), asked_at=now,
             )  # fmt: skip
             outbox.enqueue(
-                channel="sms", to=mobile, message=message, subject_ref=challenge.subject_ref, purpose="signin",
+                channel="sms", to=mobile, message=message, subject_ref=challenge.subject_ref, purpose="sign-in",
                 account_id=challenge.account_id, deadline=deadline, now=now,
             )  # fmt: skip
             codes[mobile] = Sent(challenge.code, deadline)

@@ -141,6 +141,7 @@ def test_no_private_key_stands_readable_in_the_table(write: Say) -> None:
     assert db.session.scalars(select(AuditCheckpoint)).one().kid.encode() not in bytes(row)
 
 
+@pytest.mark.redacts
 def test_what_looks_like_personal_data_is_blotted_out_of_an_event(context: Flask) -> None:
     audit.record("password", reason=f"typed {ALICE_NIR}", address=ALICE_EMAIL)
     audit.flush()

@@ -19,7 +19,9 @@ from idp.db import Base, Moment, db
 
 AT_ONCE = 1000
 # Writing an event takes milliseconds: what is still not there after this long did not come from this provider.
-SETTLES_WITHIN = timedelta(minutes=15)
+SETTLES_WITHIN = timedelta(minutes=5)
+# How often to look for events whose transaction ended after that of a later one.
+_LATE_EVERY = timedelta(seconds=30)
 _ONLY = 1
 
 
@@ -47,10 +49,11 @@ class AuditChain(Base):
     position: Mapped[int] = mapped_column(BigInteger, default=0)
     link: Mapped[bytes] = mapped_column(LargeBinary(32))
     highest_id: Mapped[int] = mapped_column(BigInteger, default=0)
-    # Up to `settled_id` nothing new is looked for; `settling_id` becomes it after `SETTLES_WITHIN`.
+    # Up to `settled_id` nothing late is looked for; `settling_id` becomes it after `SETTLES_WITHIN`.
     settled_id: Mapped[int] = mapped_column(BigInteger, default=0)
     settling_id: Mapped[int] = mapped_column(BigInteger, default=0)
     settling_since: Mapped[datetime | None] = mapped_column(Moment, default=None)
+    late_looked_at: Mapped[datetime | None] = mapped_column(Moment, default=None)
 
 
 def first_link(begins_after: int) -> bytes:
@@ -63,15 +66,16 @@ def next_link(before: bytes, position: int, digest: bytes) -> bytes:
     return hashlib.sha256(before + position.to_bytes(8, "big") + digest).digest()
 
 
-def seal_some(now: datetime, limit: int = AT_ONCE) -> tuple[AuditChain | None, int]:
-    """Link up to ``limit`` new events; return the chain, ``None`` while another worker has it, and how many.
+def seal_some(now: datetime, *, late: bool = False) -> tuple[AuditChain | None, int]:
+    """Link up to `AT_ONCE` new events; return the chain, ``None`` while another worker has it, and how many.
 
-    The caller commits.
+    Late ones are looked for every half minute, or when ``late`` asks for it. The caller commits.
     """
     chain = take_chain()
     if chain is None:
         return None, 0
-    rows = _find_new(chain.settled_id, limit)
+    rows = list(_find_late(chain)) if late or _is_late_due(chain, now) else []
+    rows += _find_new(chain.highest_id, AT_ONCE - len(rows))
     if rows:
         links = []
         for row in rows:
@@ -116,8 +120,22 @@ def measure_lag(now: datetime) -> tuple[int, timedelta]:
 
 
 def _find_new(after: int, limit: int) -> Sequence[Row[Any]]:
-    new = select(AuditEvent.id, *CONTENT).where(AuditEvent.id > after, ~_is_linked())
+    new = select(AuditEvent.id, *CONTENT).where(AuditEvent.id > after)
     return db.session.execute(new.order_by(AuditEvent.id).limit(limit)).all()
+
+
+def _find_late(chain: AuditChain) -> Sequence[Row[Any]]:
+    late = select(AuditEvent.id, *CONTENT).where(
+        AuditEvent.id > chain.settled_id, AuditEvent.id <= chain.highest_id, ~_is_linked()
+    )
+    return db.session.execute(late.order_by(AuditEvent.id).limit(AT_ONCE)).all()
+
+
+def _is_late_due(chain: AuditChain, now: datetime) -> bool:
+    is_due = chain.late_looked_at is None or now - chain.late_looked_at >= _LATE_EVERY
+    if is_due:
+        chain.late_looked_at = now
+    return is_due
 
 
 def _is_linked() -> Any:

@@ -13,9 +13,9 @@ SEAL_EVERY = timedelta(seconds=5)
 _BATCHES_AT_ONCE = 20
 
 
-def seal(now: datetime) -> bool:
+def seal(now: datetime, *, late: bool = False) -> bool:
     """Link what is new and sign how far the chain goes; return whether there may be more. The caller commits."""
-    chain, count = seal_some(now)
+    chain, count = seal_some(now, late=late)
     if chain is not None and count:
         sign_head(chain, now)
     return count == AT_ONCE
@@ -23,8 +23,10 @@ def seal(now: datetime) -> bool:
 
 def seal_all(now: datetime) -> None:
     """Link everything that is new, for commands; commits."""
-    while seal(now):
+    late = True
+    while seal(now, late=late):
         db.session.commit()
+        late = False
     db.session.commit()
 
 

@@ -39,6 +39,7 @@ def test_an_event_that_was_committed_late_gets_a_later_place(write: Say, tamper:
     db.session.commit()
     columns = "uid, at, event, outcome, account_id, facts, mac"
     tamper(f"INSERT INTO audit_events (id, {columns}) SELECT {ids[1]}, {columns} FROM late", "DROP TABLE late")
+    clock.step(seconds=30)
     seal(clock())
     db.session.commit()
 

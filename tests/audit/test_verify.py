@@ -116,7 +116,7 @@ def test_an_end_that_was_taken_off_with_its_checkpoints_is_known_from_one_kept_e
         "DELETE FROM audit_links WHERE position > 20",
         "DELETE FROM audit_checkpoints",
         "UPDATE audit_chain SET position = 20, link = (SELECT link FROM audit_links WHERE position = 20), "
-        "settled_id = 0, settling_id = 0",
+        "settled_id = 0, settling_id = 0, highest_id = (SELECT max(event_id) FROM audit_links)",
     )
     write(3)
 

@@ -49,6 +49,7 @@ def upgrade() -> None:
         sa.Column("settled_id", sa.BigInteger(), nullable=False),
         sa.Column("settling_id", sa.BigInteger(), nullable=False),
         sa.Column("settling_since", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("late_looked_at", sa.DateTime(timezone=True), nullable=True),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_audit_chain")),
     )
     op.create_table(

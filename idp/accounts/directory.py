@@ -122,6 +122,18 @@ def add_account(
     return account
 
 
+def add_staff_account(*, now: datetime) -> Account:
+    """Add an account for somebody who works here: without a NIR, so that no number typed by anybody leads to it."""
+    account = Account(id=entropy.identifier(), locale="fr", created_at=now, updated_at=now)
+    account.status, account.password_hash, account.password_changed_at = "active", None, None
+    account.set_nir("")
+    # An index of a NIR is hexadecimal; this one cannot be one.
+    account.nir_index = f"staff:{account.id}"
+    db.session.add(account)
+    db.session.flush()
+    return account
+
+
 def describe_account(account: Account) -> dict[str, str | None]:
     """What an administrator is shown: contact points masked, never the NIR (security.md F-09) or the hash."""
     email, mobile = account.email, account.mobile

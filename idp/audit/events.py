@@ -8,9 +8,9 @@ def audit_cut(position: int) -> None:
     record("audit-cut", position=position)
 
 
-def audit_read(*, administrator_id: str | None, by: str, found: int) -> None:
+def audit_read(*, administrator: str | None, by: str, found: int) -> None:
     """Somebody searched the trail; ``by`` names what was searched for, not its value."""
-    record("audit-read", administrator_id=administrator_id, by=by, found=found)
+    record("audit-read", administrator=administrator, by=by, found=found)
 
 
 def audit_exported(*, events: int, first: int, last: int) -> None:

@@ -17,7 +17,7 @@ class Wanted:
     reference: str = ""
     account_id: str = ""
     client_id: str = ""
-    administrator_id: str = ""
+    administrator: str = ""
     event: str = ""
     since: datetime | None = None
     until: datetime | None = None
@@ -31,7 +31,7 @@ class Wanted:
 def search(wanted: Wanted, *, before: int | None = None, limit: int = 50) -> Sequence[AuditEvent]:
     """Return up to ``limit`` events that fit, older than the id ``before``."""
     found = select(AuditEvent).order_by(AuditEvent.id.desc()).limit(limit)
-    for name in ("reference", "account_id", "client_id", "administrator_id", "event"):
+    for name in ("reference", "account_id", "client_id", "administrator", "event"):
         if getattr(wanted, name):
             found = found.where(getattr(AuditEvent, name) == getattr(wanted, name))
     if wanted.since is not None:
@@ -53,7 +53,7 @@ def describe(event: AuditEvent) -> dict[str, object]:
         "reason": event.reason,
         "account_id": event.account_id,
         "client_id": event.client_id,
-        "administrator_id": event.administrator_id,
+        "administrator": event.administrator,
         "reference": event.reference,
         "facts": event.facts,
     }

@@ -37,7 +37,7 @@ class AuditEvent(Base):
     reason: Mapped[str | None] = mapped_column(String(LONGEST_REASON), default=None)
     account_id: Mapped[str | None] = mapped_column(String(36), index=True, default=None)
     client_id: Mapped[str | None] = mapped_column(String(80), index=True, default=None)
-    administrator_id: Mapped[str | None] = mapped_column(String(60), index=True, default=None)
+    administrator: Mapped[str | None] = mapped_column(String(60), index=True, default=None)
     reference: Mapped[str | None] = mapped_column(String(8), index=True, default=None)
     facts: Mapped[dict[str, Any]] = mapped_column(JSON, default=dict)
     # What only this provider can compute of the columns above: a row that somebody else wrote has a wrong one.
@@ -47,7 +47,7 @@ class AuditEvent(Base):
 # The columns that say what happened, in the order in which `canonical` takes them.
 CONTENT = (
     AuditEvent.uid, AuditEvent.at, AuditEvent.event, AuditEvent.outcome, AuditEvent.reason, AuditEvent.account_id,
-    AuditEvent.client_id, AuditEvent.administrator_id, AuditEvent.reference, AuditEvent.facts,
+    AuditEvent.client_id, AuditEvent.administrator, AuditEvent.reference, AuditEvent.facts,
 )  # fmt: skip
 NAMES = tuple(column.key for column in CONTENT)
 
@@ -80,7 +80,7 @@ def record(
     outcome: str = "ok",
     account_id: str | None = None,
     client_id: str | None = None,
-    administrator_id: str | None = None,
+    administrator: str | None = None,
     reason: str | None = None,
     **facts: Fact,
 ) -> None:
@@ -93,7 +93,7 @@ def record(
         reason=None if reason is None else logs.clean(reason)[:LONGEST_REASON],
         account_id=account_id,
         client_id=client_id,
-        administrator_id=administrator_id,
+        administrator=administrator,
         reference=g.get("reference") if has_request_context() else None,
         facts={name: logs.clean(value) for name, value in facts.items()},
     )

@@ -42,7 +42,7 @@ def test_a_trail_that_nobody_touched_is_good(judged: Judge) -> None:
         "account_id = 'somebody-else'",
         "facts = '{\"number\": 99}'",
         "reference = '7KQ-4MX'",
-        "administrator_id = 'root'",
+        "administrator = 'root'",
         "client_id = 'other'",
         "reason = 'none'",
         "event = 'nothing'",

@@ -3,7 +3,7 @@
 Events that are there already were written before the chain: it begins after them.
 
 Revision ID: 0017
-Revises: 0012
+Revises: 0015
 """
 
 import hashlib
@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = "0017"
-down_revision = "0012"
+down_revision = "0015"
 branch_labels = None
 depends_on = None
 
@@ -20,14 +20,14 @@ depends_on = None
 def upgrade() -> None:
     with op.batch_alter_table("audit_events", schema=None) as batch_op:
         batch_op.add_column(sa.Column("uid", sa.String(length=22), nullable=True))
-        batch_op.add_column(sa.Column("administrator_id", sa.String(length=60), nullable=True))
+        batch_op.add_column(sa.Column("administrator", sa.String(length=60), nullable=True))
         batch_op.add_column(sa.Column("mac", sa.LargeBinary(length=32), nullable=True))
     events = sa.table("audit_events", sa.column("id", sa.Integer), sa.column("uid"), sa.column("mac", sa.LargeBinary))
     op.execute(events.update().values(uid=sa.literal("old-") + sa.cast(events.c.id, sa.String), mac=b""))
     with op.batch_alter_table("audit_events", schema=None) as batch_op:
         batch_op.alter_column("uid", existing_type=sa.String(length=22), nullable=False)
         batch_op.alter_column("mac", existing_type=sa.LargeBinary(length=32), nullable=False)
-        batch_op.create_index(batch_op.f("ix_audit_events_administrator_id"), ["administrator_id"], unique=False)
+        batch_op.create_index(batch_op.f("ix_audit_events_administrator"), ["administrator"], unique=False)
     op.create_table(
         "audit_links",
         sa.Column(
@@ -90,7 +90,7 @@ def downgrade() -> None:
     for table in ("audit_checkpoints", "audit_keys", "audit_chain", "audit_links"):
         op.drop_table(table)
     with op.batch_alter_table("audit_events", schema=None) as batch_op:
-        batch_op.drop_index(batch_op.f("ix_audit_events_administrator_id"))
+        batch_op.drop_index(batch_op.f("ix_audit_events_administrator"))
         batch_op.drop_column("mac")
-        batch_op.drop_column("administrator_id")
+        batch_op.drop_column("administrator")
         batch_op.drop_column("uid")

@@ -1,4 +1,4 @@
-"""What every command of `idp` stands on: the application around it, and how it prints."""
+"""What every command stands on: the program itself, the application around a command, how it prints."""
 
 import json
 import sys
@@ -12,6 +12,12 @@ from idp import audit, create_app
 from idp.settings import SettingsFault
 
 as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+
+
+@click.group()
+@click.version_option(package_name="sesame-idp")
+def cli() -> None:
+    """Sésame, an OpenID Connect provider."""
 
 
 @contextmanager

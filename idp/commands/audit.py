@@ -16,14 +16,14 @@ from idp.audit.checkpoints import Checkpoint, list_checkpoints, make_key, parse_
 from idp.audit.sealing import seal_all
 from idp.audit.verify import Verdict, is_late, verify
 from idp.audit.walk import Finding
-from idp.command_line import application, as_json, say
+from idp.commands.program import application, as_json, cli, say
 from idp.db import db
 
 _FOUND, _LATE = 1, 3
 day = click.DateTime(["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S"])
 
 
-@click.group("audit")
+@cli.group("audit")
 def audit_group() -> None:
     """The audit trail."""
 
@@ -99,10 +99,10 @@ def audit_search(
     with application():
         wanted = search.Wanted(
             reference=reference.strip().upper(), account_id=_account_of(typed) if typed else account,
-            client_id=client, administrator_id=administrator, event=event, since=_utc(since), until=_utc(until),
+            client_id=client, administrator=administrator, event=event, since=_utc(since), until=_utc(until),
         )  # fmt: skip
         found = search.search(wanted, limit=limit)
-        events.audit_read(administrator_id=None, by=wanted.fields, found=len(found))
+        events.audit_read(administrator=None, by=wanted.fields, found=len(found))
         say([search.describe(one) for one in found], as_json)
 
 

@@ -91,12 +91,9 @@ def same(ours: str, theirs: str) -> bool:
 
 
 def _hmac(key: SecretStr, *parts: str) -> bytes:
-    digest = hmac.new(_bytes(key.get_secret_value()), digestmod=hashlib.sha256)
-    for part in parts:
-        raw = part.encode("utf-8", "surrogatepass")
-        digest.update(len(raw).to_bytes(4, "big"))
-        digest.update(raw)
-    return digest.digest()
+    raw = [part.encode("utf-8", "surrogatepass") for part in parts]
+    text = b"".join(piece for one in raw for piece in (len(one).to_bytes(4, "big"), one))
+    return hmac.digest(_bytes(key.get_secret_value()), text, "sha256")
 
 
 def _cipher(key_id: str) -> AESGCM:

@@ -39,6 +39,7 @@ ERRORS = Counter("idp_errors_total", "Error pages and error answers", ["code"])
 FETCH = Counter("idp_fetch_total", "Documents fetched from relying parties", ["outcome"])
 REGISTRATION = Counter("idp_client_registration_total", "Requests to `/register`", ["act", "outcome"])
 LOGOUT_DELIVERY = Counter("idp_logout_delivery_total", "Services told of a sign-out", ["channel", "outcome"])
+SUPPORT = Counter("idp_support_acts_total", "Acts of the support desk", ["act", "outcome"])
 AUDIT_SEALED = Counter("idp_audit_sealed_total", "Audit events that were given their place in the chain")
 AUDIT_FORGOTTEN = Counter("idp_audit_forgotten_total", "Audit events deleted for their age")
 AUDIT_LAG = Gauge(

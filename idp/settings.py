@@ -623,6 +623,15 @@ class AuditSettings(Section):
     )
 
 
+class SupportSettings(Section):
+    """How often the support desk may do what it does."""
+
+    views_per_hour: int = Field(default=60, ge=1, description="accounts that one adviser opens in an hour")
+    acts_per_hour: int = Field(default=30, ge=1, description="acts of one adviser in an hour")
+    lifts_per_day: int = Field(default=2, ge=1, description="times that the pauses of one account are lifted in a day")
+    advices_per_day: int = Field(default=2, ge=1, description="messages to one account about changing a contact")
+
+
 class CertificationSettings(Section):
     """What only the certification of the provider needs; off everywhere else."""
 
@@ -728,6 +737,7 @@ class Settings(Section):
     registration: RegistrationSettings = RegistrationSettings()
     logout: LogoutSettings = LogoutSettings()
     audit: AuditSettings = AuditSettings()
+    support: SupportSettings = SupportSettings()
     certification: CertificationSettings = CertificationSettings()
     conformance: ConformanceSettings = ConformanceSettings()
     developers: DeveloperSettings = DeveloperSettings()

@@ -27,6 +27,13 @@ FAILURES = {
     ("code", "burnt"): "account.history.wrong_code",
     ("code", "paused"): "account.history.code_pause",
 }
+# What the support desk did, which the person sees (ux.md §5, S01).
+SUPPORT = {
+    ("support-viewed", "found"): "account.history.support_viewed",
+    ("support-unlocked", "ok"): "account.history.support_unlocked",
+    ("support-change-advised", "ok"): "account.history.support_advised",
+}
+TOLD = FAILURES | SUPPORT
 WAYS = {
     "urn:sesame:acr:2sv": "account.history.2sv",
     "urn:sesame:acr:mfa": "account.history.mfa",
@@ -43,6 +50,7 @@ class Entry:
     device: str = ""
     is_here: bool = False
     is_good: bool = True
+    is_sign_in: bool = True
 
 
 @blueprint.get("/history")
@@ -78,8 +86,12 @@ def list_entries(account_id: str, here: str) -> list[Entry]:
         for one in session.last_records(account_id, _LATEST)
     ]
     events = select(AuditEvent.at, AuditEvent.event, AuditEvent.outcome).where(
-        AuditEvent.account_id == account_id, AuditEvent.event.in_({event for event, _outcome in FAILURES})
+        AuditEvent.account_id == account_id, AuditEvent.event.in_({event for event, _outcome in TOLD})
     )
     rows = db.session.execute(events.order_by(AuditEvent.at.desc()).limit(5 * _LATEST))
-    failed = [Entry(at, FAILURES[key], is_good=False) for at, *key_ in rows if (key := tuple(key_)) in FAILURES]
-    return sorted(done + failed, key=lambda entry: entry.at, reverse=True)[:_LATEST]
+    other = [
+        Entry(at, TOLD[key], is_good=key in SUPPORT, is_sign_in=False)
+        for at, *key_ in rows
+        if (key := tuple(key_)) in TOLD
+    ]
+    return sorted(done + other, key=lambda entry: entry.at, reverse=True)[:_LATEST]

@@ -2,11 +2,11 @@
 
 from flask import Response
 
-from idp.admin.console import enrol
+from idp.admin.console import enrol, support
 from idp.admin.entry import blueprint
 from idp.web import page
 
-__all__ = ["blueprint", "enrol"]
+__all__ = ["blueprint", "enrol", "support"]
 
 
 @blueprint.get("", strict_slashes=False)

@@ -125,3 +125,19 @@ def test_every_file_says_what_it_decides(path: Path) -> None:
     tree = ast.parse(path.read_text(encoding="utf-8"))
 
     assert not tree.body or ast.get_docstring(tree), f"{path.relative_to(IDP)} has no docstring"
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=module_name)
+def test_an_audit_event_is_recorded_by_a_function_of_its_own(path: Path) -> None:
+    here = path.relative_to(IDP).as_posix()
+    # The administration's events are named by its table of acts.
+    if here.endswith("events.py") or here.startswith(("audit/", "admin/")):
+        return
+
+    calls = [
+        node
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Call) and ast.unparse(node.func) in {"audit.record", "record_event"}
+    ]
+
+    assert not calls, f"{here} records an event without a typed function: add one to the events.py of its folder"

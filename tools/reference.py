@@ -151,9 +151,8 @@ def events_page() -> str:
             if isinstance(node, ast.FunctionDef):
                 found.append(_event_row(module, node))
     return (
-        HEAD
-        + "# Audit events\n\nEach has `at`, `outcome`, and where it is known `account_id`, `client_id`, `administrator`, "
-        "`reference` and `reason`; the fields below are its own. `{kind}` stands for `email` or `mobile`.\n\n"
+        HEAD + "# Audit events\n\nEach has `at`, `outcome`, and where it is known `account_id`, `client_id`, "
+        "`administrator`, `reference` and `reason`; the fields below are its own. `{kind}` is `email` or `mobile`.\n\n"
         + "\n".join([*rows, *sorted(found)])
         + "\n"
     )

@@ -28,6 +28,13 @@ GLOSSARY: Final = frozenset(
         "support-viewed", "support-unlocked", "support-change-advised",
     }
 )  # fmt: skip
+# The outcomes that have words of their own.
+OUTCOMES: Final = frozenset(
+    {
+        "ok", "done", "wrong", "burnt", "expired", "paused", "throttled", "void", "accepted", "delivered", "refused",
+        "found", "bounced", "cancelled",
+    }
+)  # fmt: skip
 _SENDS, _EVENTS, _LOOKED_AT = 10, 20, 200
 
 

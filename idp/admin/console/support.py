@@ -9,7 +9,7 @@ from idp.admin import support
 from idp.admin.console.pages import show
 from idp.admin.entry import blueprint, current_actor, need
 from idp.admin.faults import Conflict, Invalid, NotFound, Refused, TooOften
-from idp.admin.support_view import view_case
+from idp.admin.support_view import OUTCOMES, view_case
 from idp.db import release
 from idp.signin.forms import FieldError, error, one_field
 
@@ -86,8 +86,9 @@ def _case(case_id: str, errors: list[FieldError], status: int) -> Response:
     release()
     said = next((word for word in _SAID if word in request.args and not errors), None)
     return show(
-        "support_case", status, errors=errors, case=case, view=view, said=said, may_act=actor.may("support.act")
-    )
+        "support_case", status, errors=errors, case=case, view=view, said=said, outcomes=OUTCOMES,
+        may_act=actor.may("support.act"),
+    )  # fmt: skip
 
 
 def _errors(refusal: Refused) -> list[FieldError]:

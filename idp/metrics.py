@@ -23,6 +23,7 @@ STOPS = Counter("idp_stops_total", "Stop keys typed at `/stop`", ["outcome"])
 FACTOR = Counter("idp_factor_total", "Authenticator apps and recovery codes", ["factor", "outcome"])
 RESET = Counter("idp_reset_total", "Steps of forgotten passwords", ["step", "outcome"])
 WEBAUTHN = Counter("idp_webauthn_total", "Passkey ceremonies answered", ["ceremony", "outcome"])
+PROMOTION = Counter("idp_passkey_promotion_total", "Passkeys offered after a sign-in with a code", ["outcome"])
 SMS_COST = Counter("idp_sms_cost_total", "Price of accepted SMS, as `sms.costs` has it", ["prefix", "provider"])
 SMS_RECEIPTS = Counter("idp_sms_receipt_total", "What networks said later of accepted SMS", ["provider", "outcome"])
 SMS_HOOKS = Counter("idp_sms_hook_total", "Calls to `/hooks/sms/…`", ["gateway", "outcome"])
@@ -37,8 +38,17 @@ ADMIN_ENROLMENT = Counter("idp_admin_enrolment_total", "First passkeys of admini
 ADMIN_API = Counter("idp_admin_api_total", "Requests to `/admin/api`", ["route", "status"])
 ERRORS = Counter("idp_errors_total", "Error pages and error answers", ["code"])
 FETCH = Counter("idp_fetch_total", "Documents fetched from relying parties", ["outcome"])
+IN_APP = Counter("idp_in_app_total", "Steps of sign-ins inside the app", ["step", "outcome"])
 REGISTRATION = Counter("idp_client_registration_total", "Requests to `/register`", ["act", "outcome"])
 LOGOUT_DELIVERY = Counter("idp_logout_delivery_total", "Services told of a sign-out", ["channel", "outcome"])
+SUPPORT = Counter("idp_support_acts_total", "Acts of the support desk", ["act", "outcome"])
+AUDIT_SEALED = Counter("idp_audit_sealed_total", "Audit events that were given their place in the chain")
+AUDIT_FORGOTTEN = Counter("idp_audit_forgotten_total", "Audit events deleted for their age")
+AUDIT_LAG = Gauge(
+    "idp_audit_lag_seconds",
+    "How long the oldest audit event has waited for its place in the chain",
+    multiprocess_mode="livemostrecent",
+)
 RESUMED = Counter("idp_resumed_logins_total", "Sign-ins taken up again after a closed tab")
 BOUNCED = Counter("idp_bounced_total", "Relying parties that sent a signed-in visitor back at once")
 HTTP = Histogram("idp_http_request_duration_seconds", "Requests", ["route", "code"], buckets=_STEPS)

@@ -338,6 +338,34 @@ class CodeSettings(Section):
     sends_per_day: int = Field(default=10, ge=1)
 
 
+_MODEL = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}|FI(?:DO|PS)[A-Za-z0-9_]+")
+
+
+class AttestationSettings(Section):
+    """Which models of authenticators may be enrolled (`pip install sesame-idp[mds]`); any, unless set."""
+
+    metadata: Path | None = Field(
+        default=None,
+        description="the FIDO metadata BLOB (MDS3) as downloaded; bad models are refused",
+    )
+    root: Path | None = Field(default=None, description="PEM file: the root certificate under which the BLOB is signed")
+    require: tuple[str, ...] = Field(
+        default=(),
+        description="AAGUIDs, or statuses such as `FIDO_CERTIFIED_L1`, one of which new passkeys prove",
+    )
+
+    @model_validator(mode="after")
+    def _is_whole(self) -> "AttestationSettings":
+        if (self.metadata is None) != (self.root is None):
+            raise ValueError("metadata and root go together")
+        if self.require and self.metadata is None:
+            raise ValueError("require needs metadata: without it every model is only claimed")
+        for word in self.require:
+            if not _MODEL.fullmatch(word):
+                raise ValueError(f"{word!r} is neither an AAGUID in small letters nor a certification status")
+        return self
+
+
 class PasskeySettings(Section):
     """Passkeys (WebAuthn, R6), and what ties the operator's apps and other sites to this provider."""
 
@@ -351,6 +379,7 @@ class PasskeySettings(Section):
         default=(), description="origins besides the issuer: `https://…`, `android:apk-key-hash:…`"
     )
     challenge: timedelta = Field(default=timedelta(minutes=5), description="how long a challenge may be answered")
+    attestation: AttestationSettings = AttestationSettings()
     per_account: int = Field(default=20, ge=1, le=64, description="passkeys that one account may have")
     apple_apps: tuple[str, ...] = Field(default=(), description="`TEAMID.bundle.id` of the operator's own apps")
     apple_paths: tuple[str, ...] = Field(default=(), description="paths here that open them, such as `/app/retour*`")
@@ -381,6 +410,22 @@ class PasskeySettings(Section):
         return tuple(
             "android:apk-key-hash:" + base64.urlsafe_b64encode(digest).decode().rstrip("=") for digest in hashes
         )
+
+
+class PromotionSettings(Section):
+    """The page that offers face or fingerprint after a sign-in with a code (U13)."""
+
+    enabled: bool = Field(default=True, description="offer it at all")
+    phones_only: bool = Field(default=True, description="offer it in the browsers of phones and tablets only")
+    every: timedelta = Field(default=timedelta(days=30), description="not again to the same account before")
+    times: int = Field(default=3, ge=0, description="and not more often than this in all")
+    percentage: int = Field(default=100, ge=0, le=100, description="of accounts, always the same ones")
+    services: tuple[str, ...] = Field(
+        default=(), description="client ids after whose sign-in it is offered; empty: after every one"
+    )
+    except_services: tuple[str, ...] = Field(
+        default=("account",), description="and those after whose it is not; `account` is « Gérer mon compte »"
+    )
 
 
 class PolicySettings(Section):
@@ -587,6 +632,17 @@ class DetailType(Section):
         return names.get(locale, names.get("fr", field))
 
 
+class InAppSettings(Section):
+    """Sign-ins on the screens of the operator's own app (draft: OAuth 2.0 for First-Party Applications)."""
+
+    enabled: bool = Field(default=False, description="offer `/authorize-challenge` to clients registered with `in_app`")
+    # One place to type secrets in is one that people can recognise; a passkey cannot be given to the wrong app.
+    password: bool = Field(
+        default=False, description="let the app ask for number, password and code, not only passkeys"
+    )
+    requests: int = Field(default=60, ge=1, description="requests of one `auth_session`")
+
+
 class RegistrationSettings(Section):
     """Clients that register themselves, behind an initial access token (RFC 7591, RFC 7592)."""
 
@@ -611,6 +667,25 @@ class LogoutSettings(Section):
     frame_wait: timedelta = Field(
         default=timedelta(seconds=5), description="how long the signed-out page waits for the frames of services"
     )
+
+
+class AuditSettings(Section):
+    """The audit trail."""
+
+    keep: timedelta = Field(
+        default=timedelta(days=365),
+        ge=timedelta(days=1),
+        description="how long events are kept (CNIL: six months to a year)",
+    )
+
+
+class SupportSettings(Section):
+    """How often the support desk may do what it does."""
+
+    views_per_hour: int = Field(default=60, ge=1, description="accounts that one adviser opens in an hour")
+    acts_per_hour: int = Field(default=30, ge=1, description="acts of one adviser in an hour")
+    lifts_per_day: int = Field(default=2, ge=1, description="times that the pauses of one account are lifted in a day")
+    advices_per_day: int = Field(default=2, ge=1, description="messages to one account about changing a contact")
 
 
 class CertificationSettings(Section):
@@ -706,6 +781,7 @@ class Settings(Section):
     change_password_url: str = Field(
         default="/account/password", description="where `/.well-known/change-password` leads: a path here, or https://…"
     )
+    promotion: PromotionSettings = PromotionSettings()
     policy: PolicySettings = PolicySettings()
     throttle: ThrottleSettings = ThrottleSettings()
     lifetimes: Lifetimes = Lifetimes()
@@ -715,8 +791,11 @@ class Settings(Section):
     dpop: DpopSettings = DpopSettings()
     mtls: MtlsSettings = MtlsSettings()
     fetch: FetchSettings = FetchSettings()
+    in_app: InAppSettings = InAppSettings()
     registration: RegistrationSettings = RegistrationSettings()
     logout: LogoutSettings = LogoutSettings()
+    audit: AuditSettings = AuditSettings()
+    support: SupportSettings = SupportSettings()
     certification: CertificationSettings = CertificationSettings()
     conformance: ConformanceSettings = ConformanceSettings()
     developers: DeveloperSettings = DeveloperSettings()

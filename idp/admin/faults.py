@@ -54,6 +54,13 @@ class Conflict(Refused):
     status = 409
 
 
+class TooOften(Refused):
+    """It was done too often: by this person, or to this thing."""
+
+    kind = "too-often"
+    status = 429
+
+
 def field_faults(faults: list[str]) -> tuple[tuple[str, str], ...]:
     """Return ``field: reason`` sentences as pairs."""
     return tuple((name.strip(), reason.strip()) for name, _, reason in (one.partition(":") for one in faults))

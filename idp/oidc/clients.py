@@ -116,6 +116,8 @@ class Client:
     serves_resources: tuple[str, ...] = ()
     authorization_details_types: tuple[str, ...] = ()
     # Scopes of the client's own (client credentials), and the clients whose tokens it may exchange (RFC 8693).
+    # OAuth 2.0 for First-Party Applications: whether it signs people in on screens of its own.
+    in_app: bool = False
     machine_scopes: frozenset[str] = frozenset()
     exchanges_tokens_of: tuple[str, ...] = ()
     backchannel_logout_uri: str | None = None
@@ -278,6 +280,7 @@ def describe_client(client: Client) -> dict[str, Any]:
         "sector_identifier": client.sector_identifier or None,
         "require_pkce": client.must_use_pkce,
         "first_party": client.first_party,
+        "in_app": client.in_app,
         "secrets": len(client.secrets),
         "suspended": client.is_suspended,
     }

@@ -8,9 +8,10 @@ from urllib.parse import urlsplit
 
 from sqlalchemy.exc import IntegrityError
 
-from idp import audit, crypto, entropy
+from idp import crypto, entropy
 from idp.db import db
 from idp.mfa.levels import ACR_VALUES
+from idp.oidc import client_events
 from idp.oidc.claims import SCOPES
 from idp.oidc.client_auth import CLIENT_AUTH, offered_methods
 from idp.oidc.clients import SECRET_CONTEXT, Client, ClientRow, ClientSecret, forget_cached_clients, read_client
@@ -84,7 +85,7 @@ _CARRIED = (
     "require_pkce", "client_uri", "logo_uri", "policy_uri", "tos_uri", "names", "sector_identifier", "security_profile",
     "jwks", "jwks_uri", "initiate_login_uri", "default_max_age", "response_types", "registered",
     "tls_client_certificate_bound_access_tokens", "dpop_bound_access_tokens", "require_pushed_authorization_requests",
-    "require_signed_request_object",
+    "require_signed_request_object", "in_app",
     "backchannel_logout_uri", "backchannel_logout_session_required", "frontchannel_logout_uri",
     "frontchannel_logout_session_required", "access_token_format", "description", "team",
     "purposes", "help_uri", "android_apps", "access_token_lifetime", "id_token_lifetime", *_CERTIFICATE_NAMES, *_LISTED,
@@ -168,7 +169,8 @@ def check_client_metadata(metadata: Mapping[str, Any]) -> None:
         if field in metadata and not all(isinstance(one, str) and 0 < len(one) <= 2000 for one in metadata[field])
     ]
     faults += _response_type_faults(metadata) + _key_faults(metadata) + _profile_faults(metadata)
-    faults += _reach_faults(metadata) + _lifetime_faults(metadata) + _app_faults(metadata)
+    faults += _reach_faults(metadata) + _in_app_faults(metadata)
+    faults += _lifetime_faults(metadata) + _app_faults(metadata)
     faults += _uri_faults(metadata, str(kind))
     if faults:
         raise MetadataFault(faults)
@@ -189,7 +191,7 @@ def add_client(metadata: Mapping[str, Any], *, now: datetime) -> tuple[Client, s
     if secret is not None:
         is_hmac = metadata["token_endpoint_auth_method"] == "client_secret_jwt"  # noqa: S105 - a method's name
         keep_secret(client_id, secret, now, readable=is_hmac)
-    audit.record("client-added", client_id=client_id, kind=str(metadata["kind"]))
+    client_events.client_added(client_id=client_id, kind=str(metadata["kind"]))
     forget_cached_clients()
     client = read_client(client_id)
     if client is None:
@@ -328,6 +330,22 @@ def _profile_faults(metadata: Mapping[str, Any]) -> list[str]:
     if profile.pkce and metadata.get("require_pkce") is False:
         faults.append(f"require_pkce: {profile.name} demands PKCE")
     return faults
+
+
+def _in_app_faults(metadata: Mapping[str, Any]) -> list[str]:
+    """What a client must be that asks people for their proofs itself (OAuth 2.0 for First-Party Applications §9)."""
+    if not metadata.get("in_app"):
+        return []
+    demands = (
+        (metadata["in_app"] is True, "must be true or false"),
+        # §9.8: "NOT RECOMMENDED to use this specification in browser-based applications".
+        (metadata.get("kind") == "mobile", "only for mobile and desktop apps"),
+        # §1.1: "MUST NOT be used by third party applications".
+        (metadata.get("first_party", True) is True, "never for a third party"),
+        (metadata.get("dpop_bound_access_tokens") is True, "needs dpop_bound_access_tokens"),
+        ("authorization_code" in metadata.get("grant_types", ()), "needs the authorization_code grant"),
+    )
+    return [f"in_app: {why}" for holds, why in demands if not holds]
 
 
 def _uri_faults(metadata: Mapping[str, Any], kind: str) -> list[str]:

@@ -12,6 +12,8 @@ from idp.admin.listing import STATES, Listed
 from idp.admin.redirect_lines import Line
 from idp.admin.roles import PERMISSIONS, ROLES
 from idp.admin.schema import ClientDocument, plain
+from idp.admin.support import REASONS
+from idp.admin.support_view import OUTCOMES
 from idp.oidc.clients import Client, ClientSecret
 from idp.signin.forms import FieldError
 
@@ -58,6 +60,29 @@ TOKEN = {
     "id": "a", "label": "CI <b>", "service": True, "scopes": ["clients.read"], "networks": ["192.0.2.0/24"],
     "expires_at": NOW + timedelta(days=3), "last_used_at": NOW, "revoked_at": None,
 }  # fmt: skip
+
+CASE = SimpleNamespace(id="Y2FzZQ", reference="7KQ-4MX")
+ACCOUNT = SimpleNamespace(
+    id="YWNjb3VudA", status="active", email="j•••••n@orange.fr", email_verified_at=NOW, mobile=None,
+    mobile_verified_at=None,
+)  # fmt: skip
+QUIET = SimpleNamespace(
+    account=ACCOUNT, must_choose_password=False, email_refuses=False, passkeys=1, devices=2, authenticator=True,
+    recovery_codes=0, sign_ins=[NOW], pauses=[], sends=[], timeline=[], events=[],
+)  # fmt: skip
+VIEW = SimpleNamespace(
+    **{
+        **vars(QUIET),
+        "pauses": [
+            SimpleNamespace(of="code", on_known_device=False, until=NOW),
+            SimpleNamespace(of="password", on_known_device=True, until=None),
+        ],
+        "sends": [
+            SimpleNamespace(created_at=NOW, channel="email", state="accepted", purpose="sign-in", answer_class="2xx")
+        ],
+        "events": [SimpleNamespace(at=NOW, event="sign-in", outcome="done", service="Boutique")],
+    }
+)
 
 
 def _client(**more: Any) -> dict[str, Any]:
@@ -151,6 +176,15 @@ ADMIN: dict[str, dict[str, dict[str, Any]]] = {
     "admin/person.html": {
         "active": {**FRAME, "person": PERSON, "roles": list(ROLES)},
         "disabled": {**FRAME, "person": {**PERSON, "disabled_at": NOW}, "roles": list(ROLES)},
+    },
+    "admin/support.html": {
+        "first": {**FRAME, "reasons": REASONS, "chosen": ""},
+        "wrong": {**FRAME, "reasons": REASONS, "chosen": REASONS[0],
+                  "errors": [FieldError("who", "Nous ne trouvons pas ce compte.")]},
+    },
+    "admin/support_case.html": {
+        "paused": {**FRAME, "case": CASE, "view": VIEW, "said": None, "outcomes": OUTCOMES, "may_act": True},
+        "quiet": {**FRAME, "case": CASE, "view": QUIET, "said": "lifted", "outcomes": OUTCOMES, "may_act": False},
     },
     "admin/tokens.html": {
         "one": {**FRAME, "tokens": [TOKEN, {**TOKEN, "id": "b", "revoked_at": NOW, "last_used_at": None}],

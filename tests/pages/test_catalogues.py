@@ -15,6 +15,8 @@ from idp.admin.console.fields import ALL_SECTIONS
 from idp.admin.console.register import KINDS as REGISTERED
 from idp.admin.listing import STATES as LISTED
 from idp.admin.roles import ROLES
+from idp.admin.support import REASONS
+from idp.admin.support_view import GLOSSARY, OUTCOMES
 from idp.messages import gsm7
 from idp.messages.alerts import KINDS
 from idp.oidc.registration import KINDS as KINDS_OF_CLIENTS
@@ -53,6 +55,7 @@ FAMILIES = {
     "u11.": ("email", "sms"),
     "u11.title.": ("email", "sms"),
     "u11.retry.": ("email", "sms"),
+    "account.passkeys.": ("failed", "model"),
     "u12.": ("failed", "late", "suspect", "unknown"),
     "device.origin.": ("seen", "given"),
     "device.text.": ("given", "denied", "tries", "undone", "stopped", "over"),
@@ -82,6 +85,16 @@ FAMILIES = {
     "admin.shown.": ("secret", "password", "token"),
     "admin.shown.label.": ("secret", "password", "token"),
     "admin.preview.": ("id_token", "userinfo", "token"),
+    "support.change.": ("email", "mobile"),
+    "support.channel.": ("email", "sms"),
+    "support.e.": ("who", "reason", "ticket"),
+    "support.event.": tuple(sorted(GLOSSARY)),
+    "support.outcome.": tuple(sorted(OUTCOMES)),
+    "support.pause.": ("code", "password"),
+    "support.reason.": REASONS,
+    "support.said.": ("lifted", "advised"),
+    "support.send.": ("accepted", "delivered", "expired", "queued", "refused", "sending", "void"),
+    "support.status.": ("active", "disabled", "restricted"),
     "claim.": ("profile", "email", "phone", "address", "offline_access"),
 }
 _TEXT_ID = re.compile(r"""["']((?:[a-z]+|u\d\d)(?:[._][a-z0-9_]+)+|fraud|rights)["']""")

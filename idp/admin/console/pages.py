@@ -7,7 +7,7 @@ from werkzeug.wrappers import Response as BaseResponse
 
 from idp.admin import changes
 from idp.admin.entry import blueprint, current_actor
-from idp.admin.faults import Conflict, Forbidden, Invalid, NotFound, Refused, Stale
+from idp.admin.faults import Conflict, Forbidden, Invalid, NotFound, Refused, Stale, TooOften
 from idp.db import db
 from idp.i18n import _
 from idp.signin.forms import FieldError
@@ -20,6 +20,7 @@ _TEXTS: dict[type[Refused], str] = {
     Conflict: "admin.refused.conflict",
     Stale: "admin.refused.stale",
     Invalid: "admin.refused.invalid",
+    TooOften: "admin.refused.too_often",
 }
 
 

@@ -1,14 +1,14 @@
 """Administrators with roles and passkeys, their changes, their tokens; clients that are archived, secrets with a name.
 
 Revision ID: 0015
-Revises: 0012
+Revises: 0014
 """
 
 import sqlalchemy as sa
 from alembic import op
 
 revision = "0015"
-down_revision = "0012"
+down_revision = "0014"
 branch_labels = None
 depends_on = None
 

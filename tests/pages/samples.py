@@ -75,6 +75,7 @@ PASSKEY: dict[str, Any] = {
     "backed_up": True,
 }  # fmt: skip
 
+SIGNALS = {"rp": "idp.test", "user": "dXNlcg", "name": "Alice <Martin>", "accepted": "YQ Yg"}
 QR = Markup('<svg xmlns="http://www.w3.org/2000/svg" width="10" height="10"><path d="M0 0h10v10z"/></svg>')
 # Template -> name of the case -> what the view gives.
 LOGOUT: dict[str, Any] = {"services": [], "others": [], "frames": [], "frame_wait": 5, "return_url": None}
@@ -244,13 +245,19 @@ SAMPLES: dict[str, dict[str, dict[str, Any]]] = {
         ending: {"ending": ending} for ending in ("given", "denied", "tries", "undone", "stopped", "over")
     },
     "device/pause.html": {"": {"until": NOW + timedelta(minutes=15), "minutes": 15}},
-    "account/home.html": {"": {"sections": SECTIONS}},
+    "account/home.html": {
+        "": {"sections": SECTIONS, "signals": None},
+        "signals": {
+            "sections": SECTIONS,
+            "signals": {"rp": "idp.test", "user": "dXNlcg", "name": "Alice", "accepted": "YQ Yg"},
+        },
+    },
     "account/stopped.html": {"": {}},
     "account/passkeys.html": {
         "none": _account(passkeys=[], signals=None, failed=None, removed=False, may_add=True),
         "some": _account(
             passkeys=[PASSKEY, {**PASSKEY, "id": "b", "backed_up": False, "last_used_at": None, "suspect_at": NOW}],
-            signals={"rp": "idp.test", "user": "dXNlcg", "name": "Alice <Martin>", "accepted": "YQ Yg"},
+            signals=SIGNALS,
             failed=None,
             removed=True,
             may_add=True,

@@ -25,6 +25,7 @@ class Sesame:
         app.extensions["sesame"]["state"] = State(assembly.open_store(settings))
         app.extensions["sesame"]["readiness"] = assembly.readiness()
         app.extensions["sesame"]["texts"] = assembly.texts(settings)
+        assembly.plug_in(app, settings)
         i18n.init_i18n(app)
         web.init_web(app)
         for blueprint in assembly.blueprints():

@@ -5,7 +5,8 @@ from importlib import import_module
 
 from flask import Blueprint, Flask
 
-from idp.messages import sms_texts
+from idp.accounts.directories import init_directory, open_directory
+from idp.messages import senders, sms_texts
 from idp.messages.overrides import Texts, read_overrides
 from idp.settings import Settings, SettingsFault
 from idp.state import Store
@@ -56,6 +57,17 @@ def texts(settings: Settings) -> Texts:
     if faults:
         raise SettingsFault(faults)
     return found
+
+
+def plug_in(app: Flask, settings: Settings) -> None:
+    """Take in what the settings name of what packages offer, or raise `SettingsFault` with all that is missing."""
+    faults = senders.find_faults(settings)
+    try:
+        init_directory(app, open_directory(settings))
+    except SettingsFault as fault:
+        faults += fault.faults
+    if faults:
+        raise SettingsFault(faults)
 
 
 def check_sms_texts(app: Flask, settings: Settings) -> None:

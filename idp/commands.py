@@ -13,6 +13,8 @@ from flask_migrate import upgrade
 
 from idp import audit, clock, create_app, entropy, server, session_clients
 from idp.accounts import contacts, directory, new_passwords, nir
+from idp.accounts.directories import current_directory
+from idp.accounts.outside import DirectoryAway
 from idp.db import db
 from idp.leases import WAITING
 from idp.messages.bounces import LARGEST, read_bounce
@@ -512,9 +514,23 @@ def doctor(as_json: bool) -> None:
             "state": type(state.store).__name__,
             "mail relays": len(settings.relay_urls),
             "sms": settings.sms.transport or "off",
+            "directory": _directory_facts(),
             "fixed code": "for one account (conformance)" if settings.conformance.account else "none",
         }
         _say(facts, as_json)
+
+
+def _directory_facts() -> str:
+    """Ask an outside directory after nobody."""
+    asked = current_directory()
+    if asked is None:
+        return "the accounts here"
+    try:
+        # Shaped like a NIR, of a month and a place that do not exist.
+        asked.find("1009900999999")
+    except DirectoryAway as fault:
+        return f"{settings.directory}: away ({fault})"
+    return f"{settings.directory}: answers, and keeps {', '.join(sorted(asked.keeps)) or 'passwords only'}"
 
 
 if __name__ == "__main__":

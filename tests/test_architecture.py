@@ -30,6 +30,7 @@ OWNERS = {
     "requests": "fetch",
     "urllib3": "fetch",
     "pkcs11": "oidc/key_pkcs11",
+    "ldap3": "accounts/ldap",
     "cryptography": (
         "crypto",
         "oidc/jose",

@@ -10,7 +10,8 @@ from flask import jsonify
 from werkzeug.wrappers import Response
 
 from idp import audit, clock, metrics
-from idp.accounts import directory
+from idp.accounts import provision
+from idp.accounts.outside import DirectoryAway
 from idp.db import db
 from idp.mfa import passkeys
 from idp.mfa.passkeys import Passkey
@@ -88,8 +89,14 @@ def _place(facts: Facts) -> str:
 
 def _check_account(passkey: Passkey) -> None:
     """Refuse accounts that are gone or disabled as they are refused a right password (R8)."""
-    account = directory.find_account(passkey.account_id)
-    if account is None or account.status == "disabled":
+    # The directory may take its time, and no lock is held meanwhile.
+    db.session.commit()
+    # A passkey does not ask the organisation's directory by itself; whoever left it must not keep their way in.
+    try:
+        is_welcome = provision.confirm(passkey.account_id, now=clock.now())
+    except DirectoryAway as fault:
+        raise PageError("unavailable", 503, f"directory away: {fault}") from None
+    if not is_welcome:
         raise WebauthnFault("refused", "account")
 
 

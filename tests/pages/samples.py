@@ -144,6 +144,14 @@ SAMPLES: dict[str, dict[str, dict[str, Any]]] = {
     },
     "stop/done.html": {"": {}},
     "signin/address.html": {"": _signin(masked=Masked("j•••••n@orange.fr", "j", "n", "orange.fr"))},
+    "signin/forgot_elsewhere.html": {
+        "first": _signin(url="https://password.example.fr/"),
+        "nowhere to go": _signin(url=None),
+    },
+    "signin/renew_elsewhere.html": {
+        "first": _signin(url="https://password.example.fr/"),
+        "nowhere to go": _signin(url=None),
+    },
     "signin/renew.html": {
         "first": _signin(errors=[], minimum=12),
         "short": _signin(errors=[FieldError("new-password", "Il est trop court.")], minimum=12),

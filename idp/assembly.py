@@ -8,6 +8,8 @@ from flask import Blueprint, Flask
 from idp.accounts.directories import init_directory, open_directory
 from idp.messages import senders, sms_texts
 from idp.messages.overrides import Texts, read_overrides
+from idp.mfa.methods import FACTORS, METHODS
+from idp.mfa.plugged import init_factors, open_factors
 from idp.settings import Settings, SettingsFault
 from idp.state import Store
 from idp.state_redis import RedisStore
@@ -64,6 +66,10 @@ def plug_in(app: Flask, settings: Settings) -> None:
     faults = senders.find_faults(settings)
     try:
         init_directory(app, open_directory(settings))
+    except SettingsFault as fault:
+        faults += fault.faults
+    try:
+        init_factors(app, open_factors(settings, frozenset({*METHODS, *FACTORS})))
     except SettingsFault as fault:
         faults += fault.faults
     if faults:

@@ -65,7 +65,7 @@ class LdapDirectory:
 
         def _try(lane: Lane) -> Person | None:
             entry = self._find_entry(lane, nir)
-            is_right = lane.opens(entry.dn if entry else self._decoy(), password.encode("utf-8", "surrogatepass"))
+            is_right = lane.opens(entry.dn if entry else self._decoy(), password.encode())
             return self._person(nir, entry) if entry is not None and is_right else None
 
         return self._ask("authenticate", _try)

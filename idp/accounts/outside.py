@@ -40,8 +40,8 @@ class Directory(Protocol):
     def authenticate(self, nir: str, password: str) -> Person | None:
         """Return the person if the password is right, else ``None``: unknown, wrong, disabled, ambiguous alike.
 
-        All of these cost the same work (R8). ``nir`` is canonical; ``password`` is in Unicode's form NFC, neither empty
-        nor longer than 1024 bytes, and without NUL. Raises `DirectoryAway` for anything that is not an answer.
+        All of these cost the same work (R8). ``nir`` is canonical; ``password`` is 1 to 1024 bytes of UTF-8, without
+        NUL, in Unicode's form NFC. Raises `DirectoryAway` for anything that is not an answer.
         """
         ...
 

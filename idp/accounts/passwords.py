@@ -76,7 +76,9 @@ def is_usable(password: str) -> bool:
 
 def usable_form(password: str) -> str:
     """Return a password in the form in which another system may be asked about it; empty if it is nobody's."""
-    return unicodedata.normalize("NFC", password) if is_usable(password) else ""
+    # Half of a surrogate pair is no character; other systems would choke on it.
+    is_text = not any("\ud800" <= character <= "\udfff" for character in password[:LONGEST_BYTES])
+    return unicodedata.normalize("NFC", password) if is_text and is_usable(password) else ""
 
 
 def _normalised(password: str) -> bytes:

@@ -127,6 +127,10 @@ SAMPLES: dict[str, dict[str, dict[str, Any]]] = {
         "first": _signin(errors=[], others=True),
         "wrong": _signin(errors=[FieldError("code", "Ce n’est pas le bon code.")], others=False),
     },
+    "signin/factor.html": {
+        "first": _signin(name="token", errors=[], others=True),
+        "wrong": _signin(name="token", errors=[FieldError("code", "Attendez le suivant.")], others=False),
+    },
     "signin/recovery.html": {
         "first": _signin(errors=[], others=False),
         "wrong": _signin(errors=[FieldError("recovery-code", "Ce code ne marche pas.")], others=True),

@@ -50,4 +50,5 @@ def _assemble(app: Flask, settings: Settings) -> Flask:
     for blueprint in assembly.blueprints():
         app.register_blueprint(blueprint)
     assembly.check_sms_texts(app, settings)
+    assembly.check_models(settings)
     return app

@@ -5,11 +5,15 @@ from importlib import import_module
 
 from flask import Blueprint, Flask
 
+from idp import clock
 from idp.accounts.directories import init_directory, open_directory
+from idp.accounts.outside import Directory
 from idp.messages import senders, sms_texts
 from idp.messages.overrides import Texts, read_overrides
+from idp.mfa.fido_metadata import check_metadata
 from idp.mfa.methods import FACTORS, METHODS
 from idp.mfa.plugged import init_factors, open_factors
+from idp.mfa.second_factor import SecondFactor
 from idp.settings import Settings, SettingsFault
 from idp.state import Store
 from idp.state_redis import RedisStore
@@ -29,10 +33,15 @@ PARTS = (
     "idp.oidc.logout",
     "idp.developers.views",
     "idp.selfservice.home",
+    "idp.admin.api.views",
+    "idp.admin.console.home",
     "idp.well_known",
 )
 # Tables that answer no request of their own.
-TABLES = ("idp.admin.administrators", "idp.mfa.passkeys")
+TABLES = (
+    "idp.admin.administrators", "idp.admin.changes", "idp.admin.tokens", "idp.mfa.passkeys", "idp.mfa.promotion",
+    "idp.audit.checkpoints",
+)  # fmt: skip
 
 
 # What must hold for a node to take requests, besides its stores; functions without arguments.
@@ -63,17 +72,32 @@ def texts(settings: Settings) -> Texts:
 
 def plug_in(app: Flask, settings: Settings) -> None:
     """Take in what the settings name of what packages offer, or raise `SettingsFault` with all that is missing."""
+    asked, factors = _make_plugins(settings)
+    init_directory(app, asked)
+    init_factors(app, factors)
+
+
+def check_plugins(settings: Settings) -> None:
+    """Raise what `plug_in` would, before any process is started."""
+    asked, _factors = _make_plugins(settings)
+    if asked is not None:
+        asked.close()
+
+
+def _make_plugins(settings: Settings) -> tuple[Directory | None, dict[str, SecondFactor]]:
     faults = senders.find_faults(settings)
+    asked, factors = None, dict[str, SecondFactor]()
     try:
-        init_directory(app, open_directory(settings))
+        asked = open_directory(settings)
     except SettingsFault as fault:
         faults += fault.faults
     try:
-        init_factors(app, open_factors(settings, frozenset({*METHODS, *FACTORS})))
+        factors = open_factors(settings, frozenset({*METHODS, *FACTORS}))
     except SettingsFault as fault:
         faults += fault.faults
     if faults:
         raise SettingsFault(faults)
+    return asked, factors
 
 
 def check_sms_texts(app: Flask, settings: Settings) -> None:
@@ -81,6 +105,11 @@ def check_sms_texts(app: Flask, settings: Settings) -> None:
     faults = sms_texts.find_faults(app, settings) if settings.sms.transport else []
     if faults:
         raise SettingsFault(faults)
+
+
+def check_models(settings: Settings) -> None:
+    """Raise `SettingsFault` when the FIDO metadata of the settings are not what the FIDO Alliance signed."""
+    check_metadata(settings.passkeys.attestation, clock.now())
 
 
 def open_store(settings: Settings) -> Store:

@@ -5,12 +5,12 @@ Pauses, counters, passkeys, devices and consents hang on this row as on any othe
 
 from collections.abc import Callable
 from datetime import datetime
-from typing import Final
+from typing import Final, Literal
 
 from sqlalchemy import or_, select
 
-from idp import audit, logs, metrics, session
-from idp.accounts import directory
+from idp import logs, metrics, session
+from idp.accounts import directory, events
 from idp.accounts.contacts import ContactFault, parse_email, parse_mobile
 from idp.accounts.directories import current_directory
 from idp.accounts.directory import DuplicateAccount
@@ -86,7 +86,7 @@ def check_who_left(now: datetime) -> None:
 def _make(person: Person, now: datetime) -> Account:
     account = directory.add_account(nir=person.nir, password=None, locale=settings.locales[0], now=now)
     account.directory_checked_at = now
-    audit.record("account-provisioned", account_id=account.id, directory=settings.directory)
+    events.account_provisioned(account_id=account.id, directory=settings.directory)
     metrics.PROVISIONED.labels("made").inc()
     return account
 
@@ -100,9 +100,10 @@ def _follow(account: Account, person: Person, asked: Directory, now: datetime, *
     """Bring an account in step with its person, in what the directory keeps and nothing else."""
     if account.left_directory_at is not None:
         account.status, account.left_directory_at = "active", None
-        audit.record("account-provisioned", outcome="back", account_id=account.id)
+        events.account_followed("back", account_id=account.id)
     account.directory_checked_at = now
-    old_email, old_mobile, moved = account.email, account.mobile, []
+    old_email, old_mobile = account.email, account.mobile
+    moved: list[Literal["email-changed", "mobile-changed"]] = []
     email, mobile = _read("email", parse_email, person.email), _read("mobile", parse_mobile, person.mobile)
     if "email" in asked.keeps and email != old_email:
         account.set_email(email, verified_at=now)
@@ -120,7 +121,7 @@ def _follow(account: Account, person: Person, asked: Directory, now: datetime, *
         # Whoever changed it there may not have been its owner.
         alert(account, kind, now=now, old_email=old_email, old_mobile=old_mobile)
         metrics.PROVISIONED.labels(kind).inc()
-        audit.record("account-provisioned", outcome=kind, account_id=account.id)
+        events.account_followed(kind, account_id=account.id)
     if moved:
         account.updated_at = now
 
@@ -146,7 +147,7 @@ def _leave(account_id: str, now: datetime) -> bool:
         account.status, account.left_directory_at, account.updated_at = "disabled", now, now
         ended = session.end_sessions_of(account.id, now)
         metrics.PROVISIONED.labels("left").inc()
-        audit.record("account-provisioned", outcome="left", account_id=account.id, sessions=ended)
+        events.account_left(account_id=account.id, sessions=ended)
     account.directory_checked_at = now
     db.session.commit()
     return False

@@ -6,9 +6,10 @@ comparison, the same counters, the same answer.
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Literal
 
-from idp import audit, metrics
-from idp.accounts import devices, directory, provision, throttle
+from idp import metrics
+from idp.accounts import devices, directory, events, provision, throttle
 from idp.accounts.directories import current_directory
 from idp.accounts.directory import Credentials
 from idp.accounts.models import Account, index_nir
@@ -116,12 +117,12 @@ def _strengthen(account_id: str, *, old: str, password: str) -> Account:
     return directory.get_account(account_id)
 
 
-def _record(outcome: str, account_id: str | None, device: str | None, *, reason: str | None = None) -> None:
+def _record(
+    outcome: Literal["ok", "wrong", "paused"],
+    account_id: str | None,
+    device: str | None,
+    *,
+    reason: str | None = None,
+) -> None:
     metrics.PASSWORD.labels(outcome=outcome).inc()
-    audit.record(
-        "password",
-        outcome=outcome,
-        account_id=account_id,
-        reason=reason,
-        recognised=device is not None,
-    )
+    events.password_tried(outcome, account_id=account_id, reason=reason, recognised=device is not None)

@@ -10,10 +10,10 @@ from typing import Final, cast
 
 from flask import Flask, current_app
 
-from idp import audit, crypto, entry_points, metrics
+from idp import crypto, entry_points, metrics
 from idp.accounts.models import Account
 from idp.db import release
-from idp.mfa import guard, second_factor
+from idp.mfa import events, guard, second_factor
 from idp.mfa.levels import LEVELS, Level, register_level
 from idp.mfa.second_factor import Bearer, FactorAway, SecondFactor
 from idp.mfa.tries import TryOutcome, try_once
@@ -113,7 +113,7 @@ def check_plugged(name: str, account: Account, typed: str, *, lane: str, now: da
         metrics.FACTOR.labels(name, "away").inc()
         raise
     metrics.FACTOR.labels(name, outcome).inc()
-    audit.record("factor", outcome=outcome, account_id=bearer.account_id, factor=name)
+    events.plugged_factor_tried(outcome, account_id=bearer.account_id, factor=name)
     return outcome
 
 

@@ -8,7 +8,7 @@ from datetime import datetime
 from flask import request
 from werkzeug.wrappers import Response
 
-from idp import audit, clock, session, web
+from idp import clock, session, web
 from idp.accounts import directory
 from idp.accounts.directories import current_directory, is_kept_outside, password_url
 from idp.accounts.models import Account
@@ -20,6 +20,7 @@ from idp.messages.alerts import alert
 from idp.messages.compose import label_device
 from idp.session import Proof
 from idp.settings import settings
+from idp.signin import events
 from idp.signin.forms import error, one_field
 from idp.signin.interaction import update_interaction
 from idp.signin.journey import Facts
@@ -73,7 +74,9 @@ def _changed_elsewhere(facts: Facts, now: datetime) -> Response:
         account.stopped_at = None
         held = web.current_session()
         session.end_sessions_of(account.id, now, except_sid=held.sid if held else None)
-    audit.record("password-renewed", account_id=account.id, directory=settings.directory)
+    events.password_renewed_outside(
+        account_id=account.id, directory=settings.directory, on_their_word=not is_kept_outside("password-age")
+    )
     db.session.commit()
     proofs = tuple(proof for proof in facts.interaction.proofs if proof.name != "pwd")
     return onward(update_interaction(facts.interaction, now, proofs=proofs))

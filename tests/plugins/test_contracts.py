@@ -1,6 +1,7 @@
 """What is built in keeps the contracts that plug-ins keep; and the contracts notice those who do not."""
 
 import asyncio
+import logging
 import socket
 from collections.abc import Callable, Iterator
 from datetime import datetime
@@ -75,12 +76,11 @@ class TestLdap(DirectoryContract):
 
 class TestSmtp(SenderContract):
     to, text, subject = "alice@example.fr", "Votre code : 482915", "Votre code"
-    # aiosmtpd, the relay of the test.
-    not_ours = ("mail.log",)
 
     @pytest.fixture
-    def relay(self, tmp_path: Path) -> Iterator[tuple[Relay, Path]]:
+    def relay(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[Relay, Path]]:
         ca_file, tls = make_certificates(tmp_path)
+        monkeypatch.setattr(logging.getLogger("mail.log"), "level", logging.WARNING)
         relay = Relay().start(tls=tls)
         yield relay, ca_file
         relay.stop()

@@ -260,7 +260,7 @@ def test_who_left_is_found_out_and_signed_out(
     account = account_of(app)
     assert account["status"] == "disabled"
     assert account["left_directory_at"] is not None
-    assert ("left", None) in events(app, "account-provisioned")
+    assert events(app, "account-left") == [("ok", None)]
     assert visitor.browser.get("/account").status_code == 303, "the session ended"
 
     slapd.add_person("alice", ALICE_NIR, ALICE_PASSWORD, mail=ALICE_EMAIL)

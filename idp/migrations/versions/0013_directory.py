@@ -1,14 +1,14 @@
 """Accounts that follow their person in an outside directory.
 
 Revision ID: 0013
-Revises: 0012
+Revises: 0018
 """
 
 import sqlalchemy as sa
 from alembic import op
 
 revision = "0013"
-down_revision = "0012"
+down_revision = "0018"
 branch_labels = None
 depends_on = None
 

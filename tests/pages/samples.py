@@ -74,6 +74,24 @@ PASSKEY: dict[str, Any] = {
     "backed_up": True,
 }  # fmt: skip
 
+# What a plug-in says of its factor, at the length that its contract allows.
+PLUGGED = {
+    "fr": {
+        "factor.token.title": "Lisez le code de votre boîtier",
+        "factor.token.label": "Code du boîtier",
+        "factor.token.hint": "6 chiffres, qui changent chaque minute.",
+        "u05.with.token": "Utiliser le boîtier à codes de votre organisme, si vous l’avez",
+        "u05.have.token": "Vous avez le boîtier à codes ?",
+    },
+    "en": {
+        "factor.token.title": "Read the code on your token",
+        "factor.token.label": "Code of the token",
+        "factor.token.hint": "6 digits, which change every minute.",
+        "u05.with.token": "Use the code token",
+        "u05.have.token": "Do you have the code token?",
+    },
+}
+
 QR = Markup('<svg xmlns="http://www.w3.org/2000/svg" width="10" height="10"><path d="M0 0h10v10z"/></svg>')
 # Template -> name of the case -> what the view gives.
 LOGOUT: dict[str, Any] = {"services": [], "others": [], "frames": [], "frame_wait": 5, "return_url": None}
@@ -139,7 +157,7 @@ SAMPLES: dict[str, dict[str, dict[str, Any]]] = {
         "two": _signin(channels=[EMAIL, SMS], errors=[]),
         "passkey": _signin(channels=[EMAIL, SMS], errors=[], passkey=True),
         "one": _signin(channels=[SMS], errors=[]),
-        "at hand": _signin(channels=[SMS], errors=[], at_hand=["totp", "recovery"]),
+        "at hand": _signin(channels=[SMS], errors=[], at_hand=["totp", "recovery", "token"]),
         "error": _signin(channels=[EMAIL, SMS], errors=[FieldError("channel", "Choisissez où recevoir le code.")]),
     },
     "stop/enter.html": {

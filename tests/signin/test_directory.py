@@ -17,6 +17,7 @@ from idp.settings import Settings
 from tests.conftest import ALICE_EMAIL, ALICE_MOBILE, ALICE_NIR, ALICE_PASSWORD, Browser, Clock
 from tests.signin.conftest import Visitor
 from tests.signin.test_identify import UNKNOWN, what_a_stranger_sees
+from tests.signin.test_passkey import answer, enrol
 from tests.slapd import Slapd, hashed, ldap_settings
 
 Visitors = Callable[[], Visitor]
@@ -374,3 +375,36 @@ def stopped_before_now(app: Flask) -> None:
         account.stopped_at = datetime.now(UTC) - timedelta(minutes=1)
         account.password_changed_at = datetime.now(UTC) - timedelta(minutes=2)
         db.session.commit()
+
+
+def test_a_passkey_is_no_way_in_for_somebody_who_left(
+    app: Flask, there: str, slapd: Slapd, new_visitor: Visitors, clock: Clock
+) -> None:
+    """AC-86 and R8: the passkey alone asks no password, so the directory is asked whether its person is still there."""
+    assert new_visitor().sign_in().is_back
+    phone = enrol(app, account_of(app)["id"])
+    assert answer(new_visitor().start(), phone).is_back
+    with slapd.root() as root:
+        assert root.delete(there)
+
+    clock.step(hours=2)
+    refused = answer(new_visitor().start(), phone)
+
+    assert refused.page.status_code == 422
+    assert account_of(app)["status"] == "disabled"
+
+
+def test_a_passkey_waits_for_a_directory_that_is_away(
+    app: Flask, there: str, slapd: Slapd, new_visitor: Visitors, clock: Clock
+) -> None:
+    assert new_visitor().sign_in().is_back
+    phone = enrol(app, account_of(app)["id"])
+    clock.step(hours=2)
+    slapd.stop()
+    try:
+        away = answer(new_visitor().start(), phone)
+        assert away.page.status_code == 503
+    finally:
+        slapd.start()
+
+    assert answer(new_visitor().start(), phone).is_back

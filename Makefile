@@ -79,7 +79,7 @@ clean:
 	rm -rf .venv var test-artefacts $(NODE)/node_modules $(APP)/node_modules .mypy_cache .pytest_cache .ruff_cache
 
 test-programs:
-	@.ci/install-programs chromium redis-server postgresql softhsm2 nodejs npm
+	@.ci/install-programs chromium redis-server postgresql softhsm2 nodejs npm slapd
 
 $(PACKAGES): pyproject.toml $(wildcard constraints.txt)
 	@$(PYTHON) -c 'import ensurepip' 2>/dev/null || PYTHON=$(PYTHON) .ci/install-programs python3-venv

@@ -10,6 +10,8 @@ LOGIN_STEP = Counter("idp_login_step_total", "Steps of sign-ins", ["step", "outc
 LOGIN_DURATION = Histogram("idp_login_duration_seconds", "First page to complete sign-in", ["method"], buckets=_LONG)
 PASSWORD = Counter("idp_password_total", "Passwords checked", ["outcome"])
 PASSWORD_HASH = Histogram("idp_password_hash_seconds", "Argon2 with its waiting time", buckets=_STEPS)
+DIRECTORY = Histogram("idp_directory_seconds", "Time of an outside directory to answer", ["act"], buckets=_STEPS)
+PROVISIONED = Counter("idp_provisioned_total", "Accounts made, changed or ended by an outside directory", ["act"])
 OTP_SEND = Counter("idp_otp_send_total", "Codes handed to the outbox or to a relay", ["channel", "reason", "outcome"])
 OTP_PROVIDER = Histogram(
     "idp_otp_provider_seconds", "Time of a relay to answer", ["channel", "provider"], buckets=_STEPS

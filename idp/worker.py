@@ -14,7 +14,7 @@ from datetime import UTC, datetime, timedelta
 from flask import Flask
 
 from idp import clock, entropy, logs, session, session_clients
-from idp.accounts import contact_changes
+from idp.accounts import contact_changes, provision
 from idp.accounts.new_devices import tell_new_devices
 from idp.audit import sealing
 from idp.lanes import Lanes
@@ -54,6 +54,7 @@ CHORES: list[Chore] = [
     Chore("tell-new-devices", timedelta(minutes=1), tell_new_devices),
     Chore("apply-contact-changes", timedelta(minutes=1), contact_changes.apply_due),
     Chore("purge-contact-changes", timedelta(hours=1), contact_changes.purge_changes),
+    Chore("check-who-left", timedelta(minutes=1), provision.check_who_left),
     Chore("forget-audit", timedelta(minutes=1), sealing.forget),
     Chore("watch-audit", timedelta(minutes=1), sealing.watch),
     Chore("purge-sessions", timedelta(minutes=1), session.purge_records),

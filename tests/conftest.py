@@ -254,6 +254,27 @@ def clock(request: pytest.FixtureRequest) -> Iterator[Clock]:
     idp_clock.set_source(None)
 
 
+@pytest.fixture(scope="session")
+def slapd_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    """Run the one OpenLDAP of this worker."""
+    from tests.slapd import Slapd
+
+    server = Slapd(tmp_path_factory.mktemp("slapd"))
+    server.start()
+    try:
+        server.fill()
+        yield server
+    finally:
+        server.stop()
+
+
+@pytest.fixture
+def slapd(slapd_server: Any) -> Any:
+    """Return a directory with nobody in it."""
+    slapd_server.clear()
+    return slapd_server
+
+
 @pytest.fixture
 def context(app: Flask) -> Iterator[Flask]:
     """Run the test inside an application context, for functions beneath the views."""

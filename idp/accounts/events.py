@@ -1,4 +1,4 @@
-"""The audit events of account holders: passwords tried, contact points changed."""
+"""The audit events of account holders: passwords tried, contact points changed, accounts led by a directory."""
 
 from datetime import timedelta
 from typing import Literal
@@ -31,3 +31,18 @@ def contact_change_undone(kind: str, *, account_id: str, changes: int) -> None:
 def contact_changed(kind: str, *, account_id: str) -> None:
     """An e-mail address or mobile was replaced."""
     record(f"{kind}-changed", account_id=account_id)
+
+
+def account_provisioned(*, account_id: str, directory: str) -> None:
+    """An account was made for a person of an outside directory, who had given the right password."""
+    record("account-provisioned", account_id=account_id, directory=directory)
+
+
+def account_followed(change: Literal["back", "email-changed", "mobile-changed"], *, account_id: str) -> None:
+    """An account was brought in step with its person in an outside directory."""
+    record("account-followed", outcome=change, account_id=account_id)
+
+
+def account_left(*, account_id: str, sessions: int) -> None:
+    """An outside directory knows an account's person no more: it was disabled, and its sessions ended."""
+    record("account-left", account_id=account_id, sessions=sessions)

@@ -1,14 +1,14 @@
 """Which clients are described by files, and what was applied of them last.
 
 Revision ID: 0016
-Revises: 0018
+Revises: 0013
 """
 
 import sqlalchemy as sa
 from alembic import op
 
 revision = "0016"
-down_revision = "0018"
+down_revision = "0013"
 branch_labels = None
 depends_on = None
 

@@ -27,10 +27,11 @@ help:
 demo: $(PACKAGES)
 	@$(BIN)/idp demo
 
+# Protocol requests go through Flask alone in the first run, and through the lane in front of it in the second.
 # The servers are thrown away with their data at the end, also after a failure. Tests that drive a browser run by
 # themselves: Playwright keeps an event loop running in its thread, where the other tests start their own.
 test: $(PACKAGES) $(NODE_PACKAGES) | test-programs
-	$(BIN)/python tests/servers.py $(PYTEST) -m "not e2e" --backend=embedded
+	$(BIN)/python tests/servers.py $(PYTEST) -m "not e2e" --backend=embedded --door=flask
 	$(BIN)/python tests/servers.py $(PYTEST) -m "not e2e" --backend=servers
 	$(PYTEST) -m e2e --ignore=tests/e2e
 	$(PYTEST) tests/e2e --ignore=tests/e2e/apache --backend=embedded

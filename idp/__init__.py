@@ -3,6 +3,7 @@
 from flask import Flask
 
 from idp import assembly, db, i18n, logs, web
+from idp.oidc import lane
 from idp.settings import Settings, load_settings
 from idp.state import State
 
@@ -26,6 +27,8 @@ class Sesame:
         app.extensions["sesame"]["readiness"] = assembly.readiness()
         app.extensions["sesame"]["texts"] = assembly.texts(settings)
         i18n.init_i18n(app)
+        # Before the proxies' headers are read, which has to happen in front of it.
+        lane.init_lane(app)
         web.init_web(app)
         for blueprint in assembly.blueprints():
             app.register_blueprint(blueprint)

@@ -35,6 +35,7 @@ ALICE_MOBILE = "+33612345647"
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--backend", choices=["embedded", "servers"], default="embedded")
+    parser.addoption("--door", choices=["lane", "flask"], default="lane", help="how protocol requests come in")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -141,9 +142,11 @@ def idp_settings(stores: dict[str, Any]) -> Settings:
 
 
 @pytest.fixture(scope="session")
-def whole_app(idp_settings: Settings) -> Iterator[Flask]:
+def whole_app(idp_settings: Settings, pytestconfig: pytest.Config) -> Iterator[Flask]:
     """Return the one application of this worker, its tables made once."""
     app = create_app(idp_settings)
+    if pytestconfig.getoption("--door") == "flask":
+        app.wsgi_app = cast(Any, app.wsgi_app).behind
     app.test_client_class = Browser
     with app.app_context():
         db.create_all()
@@ -169,8 +172,8 @@ def app(whole_app: Flask) -> Flask:
 def forget_state(app: Flask) -> None:
     """Empty the state store."""
     store = app.extensions["sesame"]["state"].store
-    if hasattr(store, "_redis"):
-        store._redis.flushdb()
+    if hasattr(store, "empty"):
+        store.empty()
     else:
         with store._engine.connect() as connection:
             connection.execute(text("DELETE FROM state_entries"))

@@ -5,7 +5,9 @@
 #   make check        style and types, as CI checks them
 #   make fuzz         forge tokens for ten minutes (FUZZ_SECONDS=600) and see none believed
 #   make drill-worker kill workers while they send: nothing lost, nothing sent twice with other digits
-#   make bench-quick  requests per second of the usual requests
+#   make bench        Sésame and its peers, measured side by side (installs them in bench/.peers)
+#   make bench-quick  what the usual requests cost, without peers
+#   make bench-guard  queries, round trips and calls of each operation: none may gain one
 #   make reference    write docs/reference from the code
 
 PYTHON ?= python3
@@ -19,7 +21,7 @@ PYTEST_ARGS ?=
 PYTEST := $(BIN)/pytest -n auto $(PYTEST_ARGS)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-apache check fuzz drill-worker bench-quick reference test-programs clean
+.PHONY: help demo test test-apache check fuzz drill-worker bench bench-quick bench-guard reference test-programs clean
 
 help:
 	@sed -n 's/^#   //p' Makefile
@@ -55,15 +57,22 @@ fuzz: $(PACKAGES)
 drill-worker: $(PACKAGES)
 	$(BIN)/python tests/servers.py $(BIN)/pytest tests/messages/test_drill.py -s --backend=servers $(PYTEST_ARGS)
 
-bench-quick: $(PACKAGES)
+bench: $(PACKAGES) | test-programs
+	$(BIN)/python -m bench.compare
+
+bench-quick: $(PACKAGES) | test-programs
 	$(BIN)/python -m bench.quick
+
+# Within `make test` too. BENCH_GUARD_WRITE=1 writes the table anew, for a change that is worth its cost.
+bench-guard: $(PACKAGES) | test-programs
+	$(BIN)/python tests/servers.py $(BIN)/pytest tests/oidc/test_cost.py --backend=servers $(PYTEST_ARGS)
 
 # The reference pages are written from the code; a test fails when they are stale.
 reference: $(PACKAGES)
 	$(BIN)/python -m tools.reference
 
 clean:
-	rm -rf .venv var test-artefacts $(NODE)/node_modules .mypy_cache .pytest_cache .ruff_cache
+	rm -rf .venv var test-artefacts bench/.peers $(NODE)/node_modules .mypy_cache .pytest_cache .ruff_cache
 
 test-programs:
 	@.ci/install-programs chromium redis-server postgresql softhsm2 nodejs npm

@@ -15,6 +15,7 @@ from typing import Any
 
 Flow = Generator[bytes, bytes, None]
 _LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)", re.I)
+_CLOSES = re.compile(rb"\r\nconnection: *close", re.I)
 _CHUNKED = re.compile(rb"\r\ntransfer-encoding: *chunked", re.I)
 
 
@@ -70,6 +71,8 @@ def run(
     ours, theirs = context.Pipe()
     child = context.Process(target=_child, args=(theirs, port, prepare, operate, arguments, users, seconds, most))
     child.start()
+    # So that a generator that fails is noticed.
+    theirs.close()
     if ours.recv() != "prepared":
         raise RuntimeError("the generator did not get ready")
     before = around()
@@ -100,33 +103,46 @@ def _child(
 
 def _drive(port: int, flows: list[Flow]) -> None:
     """Walk every flow along a connection of its own until all have ended."""
-    poll, waiting = select.epoll(), {}
+    poll = select.epoll()
+    waiting: dict[int, tuple[socket.socket, Flow, list[bytes]]] = {}
+
+    def send(connection: socket.socket | None, flow: Flow, request: bytes) -> None:
+        if connection is None:
+            connection = socket.create_connection(("127.0.0.1", port))
+            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            poll.register(connection, select.EPOLLIN)
+        waiting[connection.fileno()] = (connection, flow, [])
+        connection.sendall(request)
+
     for flow in flows:
-        connection = socket.create_connection(("127.0.0.1", port))
-        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        try:
-            connection.sendall(next(flow))
-        except StopIteration:
-            connection.close()
-            continue
-        poll.register(connection, select.EPOLLIN)
-        waiting[connection.fileno()] = [connection, flow, b""]
+        _go_on(flow, None, lambda request, flow=flow: send(None, flow, request))
     while waiting:
         for number, _event in poll.poll(10):
-            state = waiting[number]
-            connection, flow, before = state
+            connection, flow, parts = waiting[number]
             data = connection.recv(262_144)
-            state[2] = answer = before + data if before else data
+            parts.append(data)
+            answer = data if len(parts) == 1 else b"".join(parts)
             if data and not _is_whole(answer):
                 continue
-            state[2] = b""
-            try:
-                connection.sendall(flow.send(answer))
-            except StopIteration:
+            del waiting[number]
+            kept: socket.socket | None = connection
+            if not data or _CLOSES.search(answer):
+                # As gunicorn's sync worker does after every answer.
                 poll.unregister(connection)
                 connection.close()
-                del waiting[number]
+                kept = None
+            if not _go_on(flow, answer, lambda request, kept=kept, flow=flow: send(kept, flow, request)) and kept:
+                poll.unregister(kept)
+                kept.close()
     poll.close()
+
+
+def _go_on(flow: Flow, answer: bytes | None, send: Callable[[bytes], None]) -> bool:
+    try:
+        send(next(flow) if answer is None else flow.send(answer))
+    except StopIteration:
+        return False
+    return True
 
 
 def _is_whole(answer: bytes) -> bool:
@@ -136,4 +152,5 @@ def _is_whole(answer: bytes) -> bool:
     length = _LENGTH.search(answer, 0, head)
     if length is not None:
         return len(answer) - head - 4 >= int(length[1])
-    return answer.endswith(b"0\r\n\r\n") if _CHUNKED.search(answer, 0, head) else True
+    is_chunked = _CHUNKED.search(answer, 0, head) is not None
+    return not is_chunked or answer.endswith(b"\r\n0\r\n\r\n", head)

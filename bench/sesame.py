@@ -95,7 +95,7 @@ def _target(port: int) -> Target:
     }
     client, secret = registration.add_client(registration.metadata_from_form(asked), now=clock.now())
     db.session.commit()
-    return Target("Sésame", port, PATHS, client.client_id, str(secret), CALLBACK, sign_in(account_id), more=())
+    return Target("Sésame", port, PATHS, client.client_id, str(secret), CALLBACK, sign_in(account_id))
 
 
 def add_person(number: int) -> str:

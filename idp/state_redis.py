@@ -15,8 +15,8 @@ from redis.retry import Retry
 
 from idp.state import StateDown, Stored
 
-Command = tuple[str | int, ...]
-# The client library's own types say less than it does.
+# The libraries' own types say less than they do.
+Command = Any
 Connection = Any
 
 

@@ -4,8 +4,7 @@
 """
 
 import base64
-import io
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any, cast
 
 import pytest
@@ -20,9 +19,7 @@ from idp.state import State
 from idp.state_redis import RedisStore
 from tests.conftest import ISSUER
 from tests.oidc.conftest import Client, Maker
-
-FORM = "application/x-www-form-urlencoded"
-HOST = {"HTTP_HOST": "idp.test", "wsgi.url_scheme": "https", "SERVER_PORT": "443"}
+from tests.oidc.wsgi import FORM, HOST, ask
 
 
 @pytest.fixture
@@ -30,29 +27,6 @@ def lane(app: Flask) -> Lane:
     """Return the lane, whichever way the other tests go."""
     front = app.wsgi_app
     return cast(Lane, front) if isinstance(front, Lane) else Lane(app)
-
-
-def ask(wsgi: Callable[..., Any], method: str, path: str, body: bytes | None = None, **changes: Any) -> tuple[Any, ...]:
-    """Send one request to a WSGI application; return status, header lines in their order, and body."""
-    path, _, query = path.partition("?")
-    environ: dict[str, Any] = {
-        "REQUEST_METHOD": method, "PATH_INFO": path, "QUERY_STRING": query, "SCRIPT_NAME": "",
-        "SERVER_NAME": "idp.test", "SERVER_PROTOCOL": "HTTP/1.1", "REMOTE_ADDR": "192.0.2.7",
-        "wsgi.input": io.BytesIO(body or b""), **HOST,
-    }  # fmt: skip
-    if body is not None:
-        environ |= {"CONTENT_TYPE": FORM, "CONTENT_LENGTH": str(len(body))}
-    environ = {name: value for name, value in {**environ, **changes}.items() if value is not None}
-    told: list[Any] = []
-
-    def start_response(status: str, headers: list[tuple[str, str]], _fault: Any = None) -> None:
-        told[:] = [status, headers]
-
-    answer = wsgi(environ, start_response)
-    content = b"".join(answer)
-    if hasattr(answer, "close"):
-        answer.close()
-    return (told[0], told[1], content)
 
 
 DISCOVERY = "/.well-known/openid-configuration"

@@ -1,6 +1,8 @@
 # What people and CI run. Every target makes what it needs; a second run finds it done.
 #   make demo         provider, relying party and mailbox on this machine
-#   make test         all tests, on SQLite and on PostgreSQL with Redis
+#   make demo-mobile  the same, and an app in the shape of a mobile app on http://127.0.0.1:8003
+#   make test         all tests on SQLite, and what the stores decide on PostgreSQL with Redis
+#   make test-all     all tests with all inputs on both
 #   make test-apache  Debian's mod_auth_openidc signs a person in and out
 #   make check        style and types, as CI checks them
 #   make fuzz         forge tokens for ten minutes (FUZZ_SECONDS=600) and see none believed
@@ -15,13 +17,17 @@ BIN := .venv/bin
 PACKAGES := .venv/.installed
 NODE := tests/e2e/node
 NODE_PACKAGES := $(NODE)/node_modules/.installed
+APP := examples/mobile
+APP_PACKAGES := $(APP)/node_modules/.installed
 FUZZ_SECONDS ?= 600
 # For example: make test PYTEST_ARGS=-x
 PYTEST_ARGS ?=
+# Browsers show the same pages over any store; these walks touch every kind of entry.
+WALKS_ON_SERVERS := tests/e2e/test_sign_in.py tests/e2e/test_passkeys.py tests/e2e/test_openid_client.py
 PYTEST := $(BIN)/pytest -n auto $(PYTEST_ARGS)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-apache check fuzz drill-worker bench bench-quick bench-guard reference test-programs clean
+.PHONY: help demo demo-mobile test test-all test-apache check fuzz drill-worker bench bench-quick bench-guard reference test-programs clean
 
 help:
 	@sed -n 's/^#   //p' Makefile
@@ -29,14 +35,22 @@ help:
 demo: $(PACKAGES)
 	@$(BIN)/idp demo
 
-# Protocol requests go through Flask alone in the first run, and through the lane in front of it in the second.
+# The app ends with the demonstration.
+demo-mobile: $(PACKAGES) $(APP_PACKAGES)
+	@node $(APP)/app.mjs & app=$$!; trap 'kill $$app' EXIT INT TERM; $(BIN)/idp demo
+
+# Protocol requests come in by the lane in front of Flask in the first run, by Flask alone in the second.
 # The servers are thrown away with their data at the end, also after a failure. Tests that drive a browser run by
 # themselves: Playwright keeps an event loop running in its thread, where the other tests start their own.
-test: $(PACKAGES) $(NODE_PACKAGES) | test-programs
-	$(BIN)/python tests/servers.py $(PYTEST) -m "not e2e" --backend=embedded --door=flask
-	$(BIN)/python tests/servers.py $(PYTEST) -m "not e2e" --backend=servers
+test: $(PACKAGES) $(NODE_PACKAGES) $(APP_PACKAGES) | test-programs
+	$(BIN)/python tests/servers.py $(PYTEST) -m "not e2e" --backend=embedded
+	$(BIN)/python tests/servers.py $(PYTEST) -m "not e2e" --backend=servers --door=flask
 	$(PYTEST) -m e2e --ignore=tests/e2e
 	$(PYTEST) tests/e2e --ignore=tests/e2e/apache --backend=embedded
+	$(BIN)/python tests/servers.py $(PYTEST) $(WALKS_ON_SERVERS) --backend=servers
+
+test-all: test
+	$(BIN)/python tests/servers.py $(PYTEST) -m "not e2e" --backend=servers --all-inputs
 	$(BIN)/python tests/servers.py $(PYTEST) tests/e2e --ignore=tests/e2e/apache --backend=servers
 
 # The module brings Apache's program without its service: nothing listens on this machine because of it.
@@ -72,7 +86,7 @@ reference: $(PACKAGES)
 	$(BIN)/python -m tools.reference
 
 clean:
-	rm -rf .venv var test-artefacts bench/.peers $(NODE)/node_modules .mypy_cache .pytest_cache .ruff_cache
+	rm -rf .venv var bench/.peers test-artefacts $(NODE)/node_modules $(APP)/node_modules .mypy_cache .pytest_cache .ruff_cache
 
 test-programs:
 	@.ci/install-programs chromium redis-server postgresql softhsm2 nodejs npm
@@ -85,4 +99,9 @@ $(PACKAGES): pyproject.toml $(wildcard constraints.txt)
 
 $(NODE_PACKAGES): $(NODE)/package.json $(NODE)/package-lock.json | test-programs
 	npm ci --prefix $(NODE) --no-fund --no-audit --loglevel=error
+	@touch $@
+
+$(APP_PACKAGES): $(APP)/package.json $(APP)/package-lock.json
+	@.ci/install-programs nodejs npm
+	npm ci --prefix $(APP) --no-fund --no-audit --loglevel=error
 	@touch $@

@@ -67,7 +67,7 @@ def run(
     around: Callable[[], Any] = lambda: None,
 ) -> tuple[Result, Any, Any]:
     """Run an operation; return its result, and what ``around`` said just before and just after."""
-    context = get_context("spawn")
+    context = get_context("fork")
     ours, theirs = context.Pipe()
     child = context.Process(target=_child, args=(theirs, port, prepare, operate, arguments, users, seconds, most))
     child.start()

@@ -33,6 +33,7 @@ class Sesame:
         for blueprint in assembly.blueprints():
             app.register_blueprint(blueprint)
         assembly.check_sms_texts(app, settings)
+        assembly.check_models(settings)
 
 
 def create_app(settings: Settings | None = None) -> Flask:

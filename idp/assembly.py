@@ -5,8 +5,10 @@ from importlib import import_module
 
 from flask import Blueprint, Flask
 
+from idp import clock
 from idp.messages import sms_texts
 from idp.messages.overrides import Texts, read_overrides
+from idp.mfa.fido_metadata import check_metadata
 from idp.settings import Settings, SettingsFault
 from idp.state import Store
 from idp.state_redis import RedisStore
@@ -26,10 +28,15 @@ PARTS = (
     "idp.oidc.logout",
     "idp.developers.views",
     "idp.selfservice.home",
+    "idp.admin.api.views",
+    "idp.admin.console.home",
     "idp.well_known",
 )
 # Tables that answer no request of their own.
-TABLES = ("idp.admin.administrators", "idp.mfa.passkeys")
+TABLES = (
+    "idp.admin.administrators", "idp.admin.changes", "idp.admin.tokens", "idp.mfa.passkeys", "idp.mfa.promotion",
+    "idp.audit.checkpoints",
+)  # fmt: skip
 
 
 # What must hold for a node to take requests, besides its stores; functions without arguments.
@@ -63,6 +70,11 @@ def check_sms_texts(app: Flask, settings: Settings) -> None:
     faults = sms_texts.find_faults(app, settings) if settings.sms.transport else []
     if faults:
         raise SettingsFault(faults)
+
+
+def check_models(settings: Settings) -> None:
+    """Raise `SettingsFault` when the FIDO metadata of the settings are not what the FIDO Alliance signed."""
+    check_metadata(settings.passkeys.attestation, clock.now())
 
 
 def open_store(settings: Settings) -> Store:

@@ -64,9 +64,9 @@ def _is_key(value: SecretStr) -> SecretStr:
 
 
 _ORIGIN = re.compile(r"https://[a-z0-9.-]+(?::\d{1,5})?|android:apk-key-hash:[A-Za-z0-9_-]{43}")
-_APPLE_APP = re.compile(r"[A-Z0-9]{10}\.[A-Za-z0-9.-]+")
-_PACKAGE = re.compile(r"[A-Za-z]\w*(?:\.[A-Za-z]\w*)+")
-_FINGERPRINT = re.compile(r"[0-9A-F]{2}(?::[0-9A-F]{2}){31}")
+APPLE_APP = re.compile(r"[A-Z0-9]{10}\.[A-Za-z0-9.-]+")
+PACKAGE = re.compile(r"[A-Za-z]\w*(?:\.[A-Za-z]\w*)+")
+FINGERPRINT = re.compile(r"[0-9A-F]{2}(?::[0-9A-F]{2}){31}")
 
 # Those of `mfa/levels.py`, or none.
 Acr = Literal["", "urn:sesame:acr:2sv", "urn:sesame:acr:mfa", "phr"]
@@ -338,6 +338,34 @@ class CodeSettings(Section):
     sends_per_day: int = Field(default=10, ge=1)
 
 
+_MODEL = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}|FI(?:DO|PS)[A-Za-z0-9_]+")
+
+
+class AttestationSettings(Section):
+    """Which models of authenticators may be enrolled (`pip install sesame-idp[mds]`); any, unless set."""
+
+    metadata: Path | None = Field(
+        default=None,
+        description="the FIDO metadata BLOB (MDS3) as downloaded; bad models are refused",
+    )
+    root: Path | None = Field(default=None, description="PEM file: the root certificate under which the BLOB is signed")
+    require: tuple[str, ...] = Field(
+        default=(),
+        description="AAGUIDs, or statuses such as `FIDO_CERTIFIED_L1`, one of which new passkeys prove",
+    )
+
+    @model_validator(mode="after")
+    def _is_whole(self) -> "AttestationSettings":
+        if (self.metadata is None) != (self.root is None):
+            raise ValueError("metadata and root go together")
+        if self.require and self.metadata is None:
+            raise ValueError("require needs metadata: without it every model is only claimed")
+        for word in self.require:
+            if not _MODEL.fullmatch(word):
+                raise ValueError(f"{word!r} is neither an AAGUID in small letters nor a certification status")
+        return self
+
+
 class PasskeySettings(Section):
     """Passkeys (WebAuthn, R6), and what ties the operator's apps and other sites to this provider."""
 
@@ -351,6 +379,7 @@ class PasskeySettings(Section):
         default=(), description="origins besides the issuer: `https://…`, `android:apk-key-hash:…`"
     )
     challenge: timedelta = Field(default=timedelta(minutes=5), description="how long a challenge may be answered")
+    attestation: AttestationSettings = AttestationSettings()
     per_account: int = Field(default=20, ge=1, le=64, description="passkeys that one account may have")
     apple_apps: tuple[str, ...] = Field(default=(), description="`TEAMID.bundle.id` of the operator's own apps")
     apple_paths: tuple[str, ...] = Field(default=(), description="paths here that open them, such as `/app/retour*`")
@@ -363,14 +392,14 @@ class PasskeySettings(Section):
         for origin in self.origins:
             if not _ORIGIN.fullmatch(origin):
                 raise ValueError(f"{origin!r} is no origin: https://host, or android:apk-key-hash: and 43 characters")
-        if any(not _APPLE_APP.fullmatch(app) for app in self.apple_apps):
+        if any(not APPLE_APP.fullmatch(app) for app in self.apple_apps):
             raise ValueError("apple_apps are TEAMID.bundle.id")
         if any(not path.startswith("/") for path in self.apple_paths):
             raise ValueError("apple_paths begin with /")
         for package, fingerprints in self.android_apps.items():
-            if not _PACKAGE.fullmatch(package) or not fingerprints:
+            if not PACKAGE.fullmatch(package) or not fingerprints:
                 raise ValueError(f"{package!r} is no package name with fingerprints")
-            if any(not _FINGERPRINT.fullmatch(fingerprint) for fingerprint in fingerprints):
+            if any(not FINGERPRINT.fullmatch(fingerprint) for fingerprint in fingerprints):
                 raise ValueError(f"fingerprints of {package} are 32 pairs of hexadecimal digits with colons")
         return self
 
@@ -381,6 +410,22 @@ class PasskeySettings(Section):
         return tuple(
             "android:apk-key-hash:" + base64.urlsafe_b64encode(digest).decode().rstrip("=") for digest in hashes
         )
+
+
+class PromotionSettings(Section):
+    """The page that offers face or fingerprint after a sign-in with a code (U13)."""
+
+    enabled: bool = Field(default=True, description="offer it at all")
+    phones_only: bool = Field(default=True, description="offer it in the browsers of phones and tablets only")
+    every: timedelta = Field(default=timedelta(days=30), description="not again to the same account before")
+    times: int = Field(default=3, ge=0, description="and not more often than this in all")
+    percentage: int = Field(default=100, ge=0, le=100, description="of accounts, always the same ones")
+    services: tuple[str, ...] = Field(
+        default=(), description="client ids after whose sign-in it is offered; empty: after every one"
+    )
+    except_services: tuple[str, ...] = Field(
+        default=("account",), description="and those after whose it is not; `account` is « Gérer mon compte »"
+    )
 
 
 class PolicySettings(Section):
@@ -591,6 +636,17 @@ class DetailType(Section):
         return names.get(locale, names.get("fr", field))
 
 
+class InAppSettings(Section):
+    """Sign-ins on the screens of the operator's own app (draft: OAuth 2.0 for First-Party Applications)."""
+
+    enabled: bool = Field(default=False, description="offer `/authorize-challenge` to clients registered with `in_app`")
+    # One place to type secrets in is one that people can recognise; a passkey cannot be given to the wrong app.
+    password: bool = Field(
+        default=False, description="let the app ask for number, password and code, not only passkeys"
+    )
+    requests: int = Field(default=60, ge=1, description="requests of one `auth_session`")
+
+
 class RegistrationSettings(Section):
     """Clients that register themselves, behind an initial access token (RFC 7591, RFC 7592)."""
 
@@ -615,6 +671,25 @@ class LogoutSettings(Section):
     frame_wait: timedelta = Field(
         default=timedelta(seconds=5), description="how long the signed-out page waits for the frames of services"
     )
+
+
+class AuditSettings(Section):
+    """The audit trail."""
+
+    keep: timedelta = Field(
+        default=timedelta(days=365),
+        ge=timedelta(days=1),
+        description="how long events are kept (CNIL: six months to a year)",
+    )
+
+
+class SupportSettings(Section):
+    """How often the support desk may do what it does."""
+
+    views_per_hour: int = Field(default=60, ge=1, description="accounts that one adviser opens in an hour")
+    acts_per_hour: int = Field(default=30, ge=1, description="acts of one adviser in an hour")
+    lifts_per_day: int = Field(default=2, ge=1, description="times that the pauses of one account are lifted in a day")
+    advices_per_day: int = Field(default=2, ge=1, description="messages to one account about changing a contact")
 
 
 class CertificationSettings(Section):
@@ -651,6 +726,45 @@ class ConformanceSettings(Section):
         return self
 
 
+class AdminSettings(Section):
+    """The console `/admin` and its REST interface: from where they answer, and how much one person may do alone."""
+
+    networks: tuple[str, ...] = Field(
+        default=("127.0.0.0/8", "::1/128"),
+        description="where `/admin` answers; everybody else is told that it is not there (404)",
+    )
+    four_eyes: bool | None = Field(
+        default=None, description="whether a second person approves what is risky; unset: unless the issuer is loopback"
+    )
+    session_idle: timedelta = Field(
+        default=timedelta(minutes=15), description="without an act for so long, the passkey is asked for again"
+    )
+    enrolment: timedelta = Field(
+        default=timedelta(days=7), description="how long the password of a new administrator enrols a first passkey"
+    )
+    enrolment_tries: int = Field(default=5, ge=1, description="passwords tried per name and address in 15 min")
+    longest_token: timedelta = Field(
+        default=timedelta(days=90), description="how long a token of the REST interface lives at most"
+    )
+    secret_overlap: timedelta = Field(
+        default=timedelta(days=7), description="how long an old client secret goes on beside a new one"
+    )
+
+    @model_validator(mode="after")
+    def _bounds(self) -> "AdminSettings":
+        _ = self.reachable_from
+        if not timedelta(minutes=1) <= self.session_idle <= timedelta(minutes=30):
+            raise ValueError("session_idle is 1 to 30 minutes")
+        if self.longest_token > timedelta(days=90):
+            raise ValueError("longest_token is at most 90 days")
+        return self
+
+    @cached_property
+    def reachable_from(self) -> tuple[Network, ...]:
+        """The networks of `networks`."""
+        return read_networks(self.networks)
+
+
 class Settings(Section):
     """All settings of one provider."""
 
@@ -671,6 +785,7 @@ class Settings(Section):
     change_password_url: str = Field(
         default="/account/password", description="where `/.well-known/change-password` leads: a path here, or https://…"
     )
+    promotion: PromotionSettings = PromotionSettings()
     policy: PolicySettings = PolicySettings()
     throttle: ThrottleSettings = ThrottleSettings()
     lifetimes: Lifetimes = Lifetimes()
@@ -680,11 +795,15 @@ class Settings(Section):
     dpop: DpopSettings = DpopSettings()
     mtls: MtlsSettings = MtlsSettings()
     fetch: FetchSettings = FetchSettings()
+    in_app: InAppSettings = InAppSettings()
     registration: RegistrationSettings = RegistrationSettings()
     logout: LogoutSettings = LogoutSettings()
+    audit: AuditSettings = AuditSettings()
+    support: SupportSettings = SupportSettings()
     certification: CertificationSettings = CertificationSettings()
     conformance: ConformanceSettings = ConformanceSettings()
     developers: DeveloperSettings = DeveloperSettings()
+    admin: AdminSettings = AdminSettings()
     authorization_details: dict[str, DetailType] = Field(
         default={}, description="types of rich authorization requests (RFC 9396) that clients may register"
     )
@@ -783,6 +902,11 @@ class Settings(Section):
     def is_loopback(self) -> bool:
         """Whether the issuer is this machine only (demonstration, tests)."""
         return self.issuer_host in LOOPBACK_HOSTS
+
+    @property
+    def four_eyes(self) -> bool:
+        """Whether risky changes of administrators wait for a second person."""
+        return not self.is_loopback if self.admin.four_eyes is None else self.admin.four_eyes
 
     @property
     def has_tls(self) -> bool:

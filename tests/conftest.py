@@ -5,14 +5,14 @@ come from ``TEST_DATABASE_URL`` and ``TEST_REDIS_URL``.
 """
 
 import base64
-import json
+import logging
 import os
 import re
 import sys
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, ClassVar, cast
 
 import pytest
 import structlog
@@ -25,6 +25,7 @@ from idp import clock as idp_clock
 from idp import create_app
 from idp.db import db
 from idp.settings import Settings
+from tests.witness import Witness
 
 ISSUER = "https://idp.test"
 ALICE_NIR = "1991399999001"
@@ -36,14 +37,35 @@ ALICE_MOBILE = "+33612345647"
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--backend", choices=["embedded", "servers"], default="embedded")
     parser.addoption("--door", choices=["lane", "flask"], default="lane", help="how protocol requests come in")
+    parser.addoption("--all-inputs", action="store_true", help="on servers, try every input of every test")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave out, on the second back end, what touches none: it would only be the same test again."""
-    if config.getoption("--backend") == "servers" and config.option.markexpr == "not e2e":
-        storeless = [item for item in items if "stores" not in getattr(item, "fixturenames", ())]
-        config.hook.pytest_deselected(items=storeless)
-        items[:] = [item for item in items if item not in set(storeless)]
+    """Leave out, on the second back end, what would only be the same test again.
+
+    That is what touches no store, and, of a test that is parametrized, all inputs but the first: it is the code above
+    the stores that tells inputs apart. ``--all-inputs`` keeps them.
+    """
+    if config.getoption("--backend") != "servers" or config.option.markexpr != "not e2e":
+        return
+    touching = [item for item in items if "stores" in getattr(item, "fixturenames", ())]
+    if config.getoption("--all-inputs"):
+        kept = touching
+    else:
+        kept = list({_without_inputs(item): item for item in reversed(touching)}.values())[::-1]
+    config.hook.pytest_deselected(items=[item for item in items if item not in set(kept)])
+    items[:] = kept
+
+
+def _without_inputs(item: pytest.Item) -> tuple[str, str]:
+    """Return the name of a test's function, and which of its fixtures' own variants it runs with."""
+    inputs = {
+        name.strip()
+        for mark in item.iter_markers("parametrize")
+        for name in (mark.args[0].split(",") if isinstance(mark.args[0], str) else mark.args[0])
+    }
+    variants = getattr(getattr(item, "callspec", None), "params", {})
+    return item.nodeid.partition("[")[0], repr(sorted((k, v) for k, v in variants.items() if k not in inputs))
 
 
 def example_key(name: str) -> str:
@@ -87,9 +109,17 @@ class Clock:
 class Browser(FlaskClient):
     """A test client that behaves as one browser on our origin."""
 
+    witness: ClassVar[Witness | None] = None
+
     def open(self, *args: Any, **kwargs: Any) -> Any:
         kwargs.setdefault("base_url", ISSUER)
-        return super().open(*args, **kwargs)
+        watching = Browser.witness
+        if watching is not None:
+            watching.sees_request(kwargs)
+        answer = super().open(*args, **kwargs)
+        if watching is not None:
+            watching.sees_answer(answer)
+        return answer
 
     def forms(self, html: str) -> list[dict[str, str]]:
         """Return each form of a page: its action under ``""`` and its input fields."""
@@ -265,30 +295,33 @@ def alice(app: Flask) -> str:
 
 @pytest.fixture(autouse=True)
 def told(request: pytest.FixtureRequest) -> Iterator[list[dict[str, Any]]]:
-    """Gather log lines, and fail the test whose log or audit trail holds what it may not."""
-    lines: list[dict[str, Any]] = []
+    """Gather log lines, and fail the test whose log or audit trail holds what it may not (`tests/witness.py`)."""
+    witness = Witness()
+    for secret in (ALICE_NIR, ALICE_PASSWORD, ALICE_EMAIL, ALICE_MOBILE, ALICE_MOBILE[3:]):
+        witness.secrets[secret] = "holds what is Alice's"
 
     def keep(_logger: object, _name: str, event: dict[str, Any]) -> dict[str, Any]:
-        lines.append(dict(event))
+        witness.lines.append(dict(event))
         raise structlog.DropEvent
 
     before = structlog.get_config()
     structlog.configure(processors=[*before["processors"][:-1], keep])
-    yield lines
+    logging.getLogger().addHandler(witness)
+    Browser.witness = witness
+    yield witness.lines
+    Browser.witness = None
+    logging.getLogger().removeHandler(witness)
     structlog.configure(**before)
-    forbidden = [ALICE_NIR, ALICE_PASSWORD, ALICE_EMAIL, ALICE_MOBILE, ALICE_MOBILE[3:]]
-    trail = json.dumps(lines, default=str)
-    if "app" in request.fixturenames:
-        trail += _audit_trail(request.getfixturevalue("whole_app"))
-    leaked = [word for word in forbidden if word in trail]
-    assert not leaked, f"a log line or an audit event holds personal data: {trail}"
+    events = _audit_trail(request.getfixturevalue("whole_app")) if "app" in request.fixturenames else []
+    leaks = witness.leaks(events, may_redact=request.node.get_closest_marker("redacts") is not None)
+    assert not leaks, "a log line or an audit event holds what it may not:\n" + "\n".join(leaks[:5])
 
 
-def _audit_trail(app: Flask) -> str:
+def _audit_trail(app: Flask) -> list[dict[str, Any]]:
     from idp.audit import AuditEvent
+    from idp.audit.search import describe
 
     with app.app_context():
-        rows = db.session.query(AuditEvent).all()
-        trail = json.dumps([[row.event, row.outcome, row.reason, row.facts] for row in rows], default=str)
+        events = [describe(event) for event in db.session.query(AuditEvent).all()]
         db.session.rollback()
-    return trail
+    return events

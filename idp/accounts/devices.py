@@ -34,13 +34,22 @@ def remember_device(cookie: str | None, account_id: str, label: str, now: dateti
             .values(device_hash=device_hash)
             .execution_options(synchronize_session=False)
         )
-    device = db.session.get(KnownDevice, (device_hash, account_id))
-    if device is None:
-        device = KnownDevice(device_hash=device_hash, account_id=account_id, created_at=now)
-        db.session.add(device)
-    device.label, device.last_seen_at, device.revoked_at = label[:_LONGEST_LABEL], now, None
-    db.session.flush()
+    _keep(device_hash, account_id, label, now)
     return f"{value}.{_sign(value)}"
+
+
+def cookie_of_key(jkt: str) -> str:
+    """Return what stands for a cookie where an app proves, with every request, that it holds the key ``jkt``."""
+    value = f"key {jkt}"
+    return f"{value}.{_sign(value)}"
+
+
+def remember_key(jkt: str, account_id: str, label: str, now: datetime) -> None:
+    """Recognise an app by its key after a complete sign-in; callers commit.
+
+    Nothing is drawn anew: the key is never sent, so that it cannot be copied from a request.
+    """
+    _keep(crypto.fingerprint(f"key {jkt}"), account_id, label, now)
 
 
 def is_recognised(cookie: str | None, account_id: str) -> bool:
@@ -69,7 +78,12 @@ def find_lane(cookie: str | None, account_id: str | None, *, now: datetime) -> s
     person's, draws a new cookie, and must not wipe the count. Asks the database for no account too.
     """
     device = db.session.get(KnownDevice, (find_device(cookie, account_id, now=now) or "", account_id or ""))
-    return f"device-{device.created_at:%Y%m%dT%H%M%S.%f}" if device else None
+    return _lane_of(device) if device else None
+
+
+def lanes_of(account_id: str) -> list[str]:
+    """Return the lanes of every device that is recognised for an account."""
+    return [_lane_of(device) for device in list_devices(account_id)]
 
 
 def list_devices(account_id: str) -> list[KnownDevice]:
@@ -85,6 +99,19 @@ def revoke_devices(account_id: str, *, now: datetime, device_hash: str | None = 
         query = query.where(KnownDevice.device_hash == device_hash)
     ended = db.session.scalars(query.values(revoked_at=now).returning(KnownDevice.device_hash))
     return len(ended.all())
+
+
+def _keep(device_hash: str, account_id: str, label: str, now: datetime) -> None:
+    device = db.session.get(KnownDevice, (device_hash, account_id))
+    if device is None:
+        device = KnownDevice(device_hash=device_hash, account_id=account_id, created_at=now)
+        db.session.add(device)
+    device.label, device.last_seen_at, device.revoked_at = label[:_LONGEST_LABEL], now, None
+    db.session.flush()
+
+
+def _lane_of(device: KnownDevice) -> str:
+    return f"device-{device.created_at:%Y%m%dT%H%M%S.%f}"
 
 
 def _read_cookie(cookie: str | None) -> str | None:

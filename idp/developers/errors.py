@@ -69,6 +69,24 @@ ERRORS: dict[str, Entry] = {
         "Say calmly that they are not signed in and offer the button again. It is no fault. A device stops polling.",
         "RFC 6749 §4.1.2.1, RFC 8628 §3.5",
     ),
+    "invalid_session": Entry(
+        "/authorize-challenge",
+        "The auth_session is unknown, over or used up, or comes from another client or with another DPoP key.",
+        "Begin again without auth_session. Use one DPoP key from the first request to the tokens.",
+        "OAuth 2.0 for First-Party Applications (draft)",
+    ),
+    "insufficient_authorization": Entry(
+        "/authorize-challenge",
+        "No fault: more is needed to sign this person in. next says what, choices what else would do.",
+        "Ask for it and send it with auth_session and the same DPoP key.",
+        "OAuth 2.0 for First-Party Applications (draft)",
+    ),
+    "redirect_to_web": Entry(
+        "/authorize-challenge",
+        "What is due now has a page, and no screen of an app: a new password, a consent, help for a locked account.",
+        "Open the system browser at /authorize with request_uri, or with a new request if there is none.",
+        "OAuth 2.0 for First-Party Applications (draft)",
+    ),
     "authorization_pending": Entry(
         TOKEN,
         "The person has not answered yet at /device.",

@@ -2,8 +2,8 @@
 
 The library checks type, challenge, origin, RP ID, flags and signature (WebAuthn §7.1, §7.2). Ours are: that a challenge
 serves once, in its own ceremony, browser and account; that nothing comes out of a frame; whose the credential is; that
-counter and backup flags make sense; and that a public key can be used at all. Attestation is not asked for, so none is
-read: a statement that nobody trusts can only do harm (AC-88, ADR 0007).
+counter and backup flags make sense; and that a public key can be used at all. Attestation is not asked for, and none is
+read, unless the operator has FIDO metadata (`webauthn_attestation.py`, ADR 0007).
 """
 
 import hashlib
@@ -22,9 +22,7 @@ from webauthn import (
 from webauthn.helpers import (
     decode_credential_public_key,
     decoded_public_key_to_cryptography,
-    encode_cbor,
     options_to_json_dict,
-    parse_cbor,
 )
 from webauthn.helpers.cose import COSECRV, COSEAlgorithmIdentifier
 from webauthn.helpers.decode_credential_public_key import (
@@ -34,7 +32,6 @@ from webauthn.helpers.decode_credential_public_key import (
 )
 from webauthn.helpers.exceptions import WebAuthnException
 from webauthn.helpers.structs import (
-    AttestationConveyancePreference,
     AuthenticatorSelectionCriteria,
     AuthenticatorTransport,
     CredentialDeviceType,
@@ -45,13 +42,24 @@ from webauthn.helpers.structs import (
 
 from idp import crypto, entropy
 from idp.mfa.passkeys import NewPasskey, Passkey, find_passkey, record_use, user_handle_of
+from idp.mfa.webauthn_attestation import ModelRefused, conveyance, judge_model
 from idp.settings import settings
 from idp.state import Space, state
 from idp.strict_json import parse_json
 
 Kind = Literal["register", "second-step", "sign-in"]
 Reason = Literal[
-    "unreadable", "challenge", "unknown", "owner", "user-handle", "frame", "refused", "backup-flags", "counter", "key"
+    "unreadable",
+    "challenge",
+    "unknown",
+    "owner",
+    "user-handle",
+    "frame",
+    "refused",
+    "backup-flags",
+    "counter",
+    "key",
+    "model",
 ]
 
 # An answer with its attestation object; no honest one comes near.
@@ -114,7 +122,7 @@ def ask_to_register(
         user_name=user_name,
         challenge=_challenge("register", place, account_id),
         timeout=_timeout(),
-        attestation=AttestationConveyancePreference.NONE,
+        attestation=conveyance(),
         authenticator_selection=AuthenticatorSelectionCriteria(
             resident_key=ResidentKeyRequirement.REQUIRED, user_verification=UserVerificationRequirement.REQUIRED
         ),
@@ -168,16 +176,20 @@ def check_registration(text: str, *, account_id: str, place: str) -> NewPasskey:
     _spend(answer, "register", place=place, account_id=account_id)
     _check_frame(answer)
     try:
+        fields, roots = judge_model(answer.fields)
         verified = verify_registration_response(
-            credential=_without_attestation(answer.fields),
+            credential=fields,
             expected_challenge=answer.challenge,
             expected_rp_id=settings.rp_id,
             expected_origin=settings.passkey_origins,
             require_user_presence=True,
             require_user_verification=True,
             supported_pub_key_algs=_ALGORITHMS,
+            pem_root_certs_bytes_by_fmt=roots,
         )
         _check_key(verified.credential_public_key)
+    except ModelRefused as fault:
+        raise WebauthnFault("model", str(fault)) from fault
     except _UNREADABLE as fault:
         raise WebauthnFault("refused", str(fault)[:200]) from fault
     if verified.credential_id != answer.credential_id or not 16 <= len(verified.credential_id) <= 1023:
@@ -270,13 +282,6 @@ def _check_owner(answer: Answer, passkey: Passkey, account_id: str | None) -> No
         raise WebauthnFault("user-handle") from fault
     if handle != user_handle_of(passkey.account_id):
         raise WebauthnFault("user-handle")
-
-
-def _without_attestation(fields: dict[str, Any]) -> dict[str, Any]:
-    """Return an answer whose attestation says "none", as we asked; what a client wrote there instead is not read."""
-    data = parse_cbor(_decode(fields["response"]["attestationObject"]))["authData"]
-    bare = encode_cbor({"fmt": "none", "attStmt": {}, "authData": data})
-    return {**fields, "response": {**fields["response"], "attestationObject": _encode(bare)}}
 
 
 def _check_key(public_key: bytes) -> None:

@@ -109,6 +109,7 @@ def _whole_metadata() -> dict[str, Any]:
         "service_documentation": f"{issuer}/docs/",
         "op_policy_uri": f"{issuer}/help/privacy",
         **_mtls_aliases(),
+        **({"authorization_challenge_endpoint": f"{issuer}/authorize-challenge"} if settings.in_app.enabled else {}),
         **({"registration_endpoint": f"{issuer}/register"} if settings.registration.enabled else {}),
     }
 

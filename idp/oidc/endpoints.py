@@ -16,6 +16,7 @@ from idp.oidc.dpop import ALGORITHMS as DPOP_ALGORITHMS
 from idp.oidc.dpop import nonce_headers
 from idp.oidc.errors import InvalidRequest, OAuthError
 from idp.oidc.grants import token
+from idp.oidc.in_app import authorize_challenge
 from idp.oidc.introspect import introspect
 from idp.oidc.json_body import BadJson, read_object
 from idp.oidc.jwks_watch import write_when_due
@@ -50,6 +51,7 @@ ENDPOINTS: Mapping[str, Endpoint] = {
     "/device_authorization": Endpoint(("POST",), device_authorization, challenge="Basic"),
     "/userinfo": Endpoint(("GET", "POST"), userinfo, for_scripts=True, challenge="Bearer"),
     "/par": Endpoint(("POST",), par, for_scripts=True, challenge="Basic"),
+    "/authorize-challenge": Endpoint(("POST",), authorize_challenge, challenge="Basic"),
     "/introspect": Endpoint(("POST",), introspect, challenge="Basic"),
     "/revoke": Endpoint(("POST",), revoke, for_scripts=True, challenge="Basic"),
     "/register": Endpoint(("POST",), register, challenge="Bearer", takes="json"),

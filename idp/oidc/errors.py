@@ -117,6 +117,15 @@ class InvalidAuthorizationDetails(OAuthError):
     code = "invalid_authorization_details"
 
 
+class InvalidSession(OAuthError):
+    """OAuth 2.0 for First-Party Applications §5.2.2.1: `auth_session` is not good, for whatever reason."""
+
+    code = "invalid_session"
+
+    def __init__(self, detail: str) -> None:
+        super().__init__("The auth_session is unknown, over, or of another client or key.", detail=detail)
+
+
 class InvalidDpopProof(OAuthError):
     """RFC 9449 §5: the DPoP proof is missing or not good."""
 

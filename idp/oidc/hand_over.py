@@ -18,14 +18,16 @@ from idp.oidc.id_token import sid_for
 from idp.oidc.needs import (
     Need,
     Standing,
-    demanded_levels,
     expected_account,
     must_agree,
+    needed_levels,
     reported_acr,
     wished_levels,
 )
 from idp.oidc.once import use_up
+from idp.oidc.request import AuthorizationRequest
 from idp.oidc.response_modes import ReturnAddress, answer, refuse
+from idp.session import Session
 from idp.signin.interaction import Demand, start_interaction
 from idp.web import change_session, ensure_session
 
@@ -34,13 +36,29 @@ log = logs.get_logger()
 
 def send_to_sign_in(standing: Standing, need: Need, *, restart_url: str, now: datetime) -> BaseResponse:
     """Keep the request and lead the visitor to the pages that ask for what is missing."""
+    demand = demand_of(standing, need)
+    db.session.rollback()
+    interaction = start_interaction(
+        session=ensure_session(),
+        demand=demand,
+        payload=standing.request.as_payload(),
+        resume_at="/authorize",
+        restart_url=restart_url,
+        now=now,
+    )
+    metrics.AUTHORIZE.labels(need.name).inc()
+    return redirect(f"/signin/{interaction.id}/", 303)
+
+
+def demand_of(standing: Standing, need: Need) -> Demand:
+    """Return what is asked of a sign-in, as plain values."""
     asked, client = standing.request, standing.client
     agree = must_agree(standing, need)
     locale = i18n.locale_for(asked.ui_locales)
-    demand = Demand(
+    return Demand(
         service=client.name_in(locale),
         service_id=client.client_id,
-        levels=demanded_levels(asked),
+        levels=needed_levels(asked, client),
         wished_levels=wished_levels(asked, client),
         fresh_after=standing.fresh_after,
         consent_to=consent_texts(wanted_scopes(asked, client)) if agree else None,
@@ -52,28 +70,35 @@ def send_to_sign_in(standing: Standing, need: Need, *, restart_url: str, now: da
         policy=client.policy_uri,
         terms=client.tos_uri,
     )
-    db.session.rollback()
-    interaction = start_interaction(
-        session=ensure_session(),
-        demand=demand,
-        payload=asked.as_payload(),
-        resume_at="/authorize",
-        restart_url=restart_url,
-        now=now,
-    )
-    metrics.AUTHORIZE.labels(need.name).inc()
-    return redirect(f"/signin/{interaction.id}/", 303)
 
 
 def hand_over(to: ReturnAddress, standing: Standing, now: datetime) -> Response:
     """Issue the code: the fast path of a signed-in visitor, and the end of every walk."""
     asked, client, session = standing.request, standing.client, standing.session
-    if session is None or not (session.account_id and session.sid and session.acr and session.auth_time):
+    if session is None or session.account_id is None:
         raise ValueError("only a complete sign-in gets a code")
     if asked.once is not None and not use_up(asked.once, now):
         fault = InvalidRequestUri if asked.is_pushed else InvalidRequestObject
         return turn_away(to, fault("The request was used before."), client)
-    grant = Grant(
+    grant = grant_of(asked, client, session)
+    if standing.agreed and not client.first_party:
+        agreed = wanted_scopes(asked, client)
+        record_consent(account_id=session.account_id, client_id=client.client_id, scopes=agreed, now=now)
+        db.session.commit()
+    if client.client_id not in session.clients:
+        join(grant, client, now)
+        change_session(lambda held: held.with_client(client.client_id))
+    fields = _issue(standing, grant, to, now)
+    metrics.AUTHORIZE.labels("code").inc()
+    log.info("code-issued", client_id=client.client_id, account_id=session.account_id, grant=grant.id)
+    return answer(to, fields)
+
+
+def grant_of(asked: AuthorizationRequest, client: Client, session: Session) -> Grant:
+    """Return what a complete sign-in grants to a client that asked for it."""
+    if not (session.account_id and session.sid and session.acr and session.auth_time):
+        raise ValueError("only a complete sign-in gets a code")
+    return Grant(
         id=new_grant_id(session.sid, client.client_id),
         client_id=client.client_id,
         account_id=session.account_id,
@@ -87,26 +112,19 @@ def hand_over(to: ReturnAddress, standing: Standing, now: datetime) -> Response:
         resources=asked.resources,
         authorization_details=asked.authorization_details,
     )
-    if standing.agreed and not client.first_party:
-        agreed = wanted_scopes(asked, client)
-        record_consent(account_id=session.account_id, client_id=client.client_id, scopes=agreed, now=now)
-        db.session.commit()
-    # What the client will be signed out of; written first, so that a session that ends now cannot miss it.
-    if client.client_id not in session.clients:
-        session_clients.join(
-            sid=session.sid,
-            account_id=session.account_id,
-            client_id=client.client_id,
-            their_sid=sid_for(session.sid, client),
-            wants_notice=client.backchannel_logout_uri is not None,
-            now=now,
-        )
-        db.session.commit()
-        change_session(lambda held: held.with_client(client.client_id))
-    fields = _issue(standing, grant, to, now)
-    metrics.AUTHORIZE.labels("code").inc()
-    log.info("code-issued", client_id=client.client_id, account_id=session.account_id, grant=grant.id)
-    return answer(to, fields)
+
+
+def join(grant: Grant, client: Client, now: datetime) -> None:
+    """Write down what the client will be signed out of; before it has a code, so that no end is missed. Commits."""
+    session_clients.join(
+        sid=grant.sid,
+        account_id=grant.holder,
+        client_id=client.client_id,
+        their_sid=sid_for(grant.sid, client),
+        wants_notice=client.backchannel_logout_uri is not None,
+        now=now,
+    )
+    db.session.commit()
 
 
 def _issue(standing: Standing, grant: Grant, to: ReturnAddress, now: datetime) -> dict[str, str]:

@@ -1,7 +1,7 @@
 """The PAR endpoint (RFC 9126): a client pushes its authorization request, which is checked as at `/authorize`."""
 
-from idp import audit, clock, metrics
-from idp.oidc import dpop, redirect_uris
+from idp import clock, metrics
+from idp.oidc import dpop, events, redirect_uris
 from idp.oidc.checks import check_request
 from idp.oidc.client_auth import authenticate_client
 from idp.oidc.clients import Client
@@ -19,19 +19,19 @@ def par(request: ProtocolRequest) -> ProtocolResponse:
     """Keep an authorization request and return the `request_uri` by which the browser names it (§2)."""
     now = clock.now()
     client = authenticate_client(request)
-    _check_rate(request, client)
+    check_push_rate(request, client)
     if "authorization_code" not in client.grant_types:
         raise UnauthorizedClient("The client may not use the authorization code grant.")
     try:
         signed = read_request_object(request.form["request"], client, now) if "request" in request.form else None
         is_signed = signed is not None
-        parameters = _bind(_read(request, client, signed), dpop.find_proof(request, now))
+        parameters = bind_to_key(read_request(request, client, signed), dpop.find_proof(request, now))
         _check(parameters, client, is_signed=is_signed)
         if signed is not None and signed.once is not None and not use_up(signed.once, now):
             raise InvalidRequestObject("The request object was used before.")
     except OAuthError as refusal:
         metrics.AUTHORIZE.labels(refusal.code).inc()
-        audit.record("request-pushed", outcome="refused", client_id=client.client_id, reason=refusal.code)
+        events.pushed_request_refused(client_id=client.client_id, reason=refusal.code)
         raise
     request_uri = push(parameters, client_id=client.client_id, is_signed=is_signed)
     metrics.AUTHORIZE.labels("pushed").inc()
@@ -41,7 +41,7 @@ def par(request: ProtocolRequest) -> ProtocolResponse:
     )
 
 
-def _check_rate(request: ProtocolRequest, client: Client) -> None:
+def check_push_rate(request: ProtocolRequest, client: Client) -> None:
     """What anybody can push in a public client's name must not fill the store (AC-208); a carrier's address is busy."""
     if not client.is_public:
         return
@@ -53,13 +53,13 @@ def _check_rate(request: ProtocolRequest, client: Client) -> None:
         raise OAuthError("Too many requests were pushed from here.", code="temporarily_unavailable", status=429)
 
 
-def _read(request: ProtocolRequest, client: Client, signed: SignedRequest | None) -> Parameters:
+def read_request(request: ProtocolRequest, client: Client, signed: SignedRequest | None) -> Parameters:
     """Return the parameters; where some are signed, only they count (RFC 9126 §3)."""
     form = request.form
     if "request_uri" in form:
         raise InvalidRequest("request_uri must not be pushed.")
     if signed is not None:
-        return _without_nir(signed.parameters)
+        return without_nir(signed.parameters)
     values = {name: form[name] for name in PARAMETERS if name in form and name not in {"request", "resource"}}
     try:
         for name, value in values.items():
@@ -67,10 +67,10 @@ def _read(request: ProtocolRequest, client: Client, signed: SignedRequest | None
     except UnreadableRequest as fault:
         raise InvalidRequest("A parameter is too long.", detail=fault.detail) from fault
     parameters = Parameters({**values, "client_id": client.client_id}, resources=request.many.get("resource", ()))
-    return _without_nir(parameters)
+    return without_nir(parameters)
 
 
-def _without_nir(parameters: Parameters) -> Parameters:
+def without_nir(parameters: Parameters) -> Parameters:
     """A hint that may be a NIR is not even kept for a minute (R9)."""
     if parse_login_hint(parameters["login_hint"]) is not None:
         return parameters
@@ -78,7 +78,7 @@ def _without_nir(parameters: Parameters) -> Parameters:
     return Parameters(kept, resources=parameters.resources)
 
 
-def _bind(parameters: Parameters, jkt: str | None) -> Parameters:
+def bind_to_key(parameters: Parameters, jkt: str | None) -> Parameters:
     """RFC 9449 §10.1: a proof here binds the code to its key, and must not contradict `dpop_jkt`."""
     if jkt is None:
         return parameters

@@ -17,7 +17,7 @@ class ProtocolRequest:
     method: str
     path: str
     headers: Mapping[str, str]
-    form: Mapping[str, str] = field(default_factory=dict)
+    form: Mapping[str, str] = field(default_factory=dict, repr=False)
     # Every value of the fields that may be repeated.
     many: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     json: Mapping[str, Any] | None = None

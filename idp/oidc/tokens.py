@@ -97,6 +97,11 @@ ACCESS_TOKENS = Space("access-token", AccessToken)
 REVOKED_GRANTS = Space("revoked-grant", RevokedGrant)
 
 
+def lifetime_of(registered: int | None, longest: timedelta) -> timedelta:
+    """Return how long a client's tokens live: what it is registered for, never longer than the settings say."""
+    return longest if registered is None else min(timedelta(seconds=registered), longest)
+
+
 def issue_access_token(grant: Grant, client: Client, wanted: Wanted, now: datetime) -> tuple[str, timedelta]:
     """Return a new access token and how long it lives.
 
@@ -106,7 +111,7 @@ def issue_access_token(grant: Grant, client: Client, wanted: Wanted, now: dateti
     Raises `RevokedAtIssue` when the grant was revoked meanwhile: its code came a second time at the same moment, or the
     account holder took it back. Asked after everything else is written, so that one of both sees the other.
     """
-    end = now + settings.lifetimes.access_token
+    end = now + lifetime_of(client.access_token_lifetime, settings.lifetimes.access_token)
     end = min(end, wanted.until) if wanted.until else end
     token = AccessToken(
         grant, wanted.scopes, now, end, wanted.resources or (settings.issuer,), wanted.bound_to,

@@ -4,30 +4,27 @@ A passkey opens the account by itself, so adding and removing ask for a fresh si
 """
 
 import base64
-from importlib import import_module
 
 from flask import Response, jsonify, redirect, request
 from werkzeug.wrappers import Response as BaseResponse
 
-from idp import audit, clock, metrics
-from idp.accounts.contacts import mask_email
+from idp import clock
 from idp.accounts.models import Account
 from idp.db import db
 from idp.messages import outbox
+from idp.messages.alerts import alert
 from idp.messages.compose import label_device
 from idp.mfa import passkeys
-from idp.mfa.authenticators import suggest_name
+from idp.mfa.enrolment import NotEnrolled, ask_to_enrol, enrol, user_name
 from idp.mfa.methods import offers_passkeys
-from idp.mfa.passkeys import LONGEST_NAME, CannotAdd, NewPasskey, Passkey
-from idp.mfa.webauthn import WebauthnFault, ask_to_register, check_registration
+from idp.mfa.passkeys import LONGEST_NAME, Passkey
 from idp.oidc.sign_out import sign_out_everywhere
+from idp.selfservice import events
 from idp.selfservice.entry import blueprint, current_holder, show
 from idp.selfservice.fresh import require_fresh
 from idp.settings import settings
 from idp.signin.forms import one_field
 from idp.web import PageError, csrf_token, page
-
-_KIND = "register"
 
 
 @blueprint.get("/passkeys")
@@ -51,15 +48,7 @@ def passkey_options() -> Response:
     _check_offered()
     holder = current_holder()
     require_fresh(clock.now())
-    options = ask_to_register(
-        account_id=holder.account_id,
-        user_handle=passkeys.ensure_user_handle(holder.account_id),
-        user_name=_user_name(holder.account),
-        known=passkeys.list_passkeys(holder.account_id),
-        place=_place(),
-    )
-    db.session.commit()
-    return jsonify(options)
+    return jsonify(ask_to_enrol(holder.account, place=_place()))
 
 
 @blueprint.post("/passkeys/add")
@@ -68,20 +57,11 @@ def passkey_add() -> BaseResponse:
     _check_offered()
     holder, now = current_holder(), clock.now()
     require_fresh(now)
+    device = label_device(request.user_agent.string)
     try:
-        new = check_registration(one_field("answer"), account_id=holder.account_id, place=_place())
-        added = passkeys.add_passkey(holder.account_id, new, name=_first_name(new), now=now)
-    except (WebauthnFault, CannotAdd) as fault:
-        db.session.rollback()
-        reason = fault.reason if isinstance(fault, WebauthnFault) else "known"
-        metrics.WEBAUTHN.labels(_KIND, reason).inc()
-        audit.record("passkey-added", outcome="refused", reason=reason, account_id=holder.account_id)
-        return _list(failed=True, status=422)
-    _tell(holder.account, "factor-added", added)
-    db.session.commit()
-    outbox.wake()
-    metrics.WEBAUTHN.labels(_KIND, "ok").inc()
-    audit.record("passkey-added", account_id=holder.account_id, passkey=added.id, aaguid=added.aaguid)
+        added = enrol(holder.account, one_field("answer"), place=_place(), device=device, now=now)
+    except NotEnrolled as fault:
+        return _list(failed="model" if fault.is_model else "failed", status=422)
     return redirect(f"/account/passkeys/{added.id}/name", 303)
 
 
@@ -116,14 +96,14 @@ def passkey_remove(passkey_id: str) -> BaseResponse:
     passkeys.revoke_passkey(removed, now)
     _tell(holder.account, "factor-removed", removed)
     db.session.commit()
-    audit.record("passkey-removed", account_id=holder.account_id, passkey=passkey_id, lost=is_lost)
+    events.passkey_removed(account_id=holder.account_id, passkey_id=passkey_id, lost=is_lost)
     if is_lost:
         sign_out_everywhere(holder.account_id, now, reason="device-lost", except_sid=holder.sid)
     outbox.wake()
     return redirect("/account/passkeys?removed", 303)
 
 
-def _list(*, failed: bool = False, status: int = 200) -> Response:
+def _list(*, failed: str | None = None, status: int = 200) -> Response:
     holder = current_holder()
     known = passkeys.list_passkeys(holder.account_id)
     handle = passkeys.user_handle_of(holder.account_id)
@@ -131,7 +111,7 @@ def _list(*, failed: bool = False, status: int = 200) -> Response:
     signals = {
         "rp": settings.rp_id,
         "user": _encode(handle),
-        "name": _user_name(holder.account),
+        "name": user_name(holder.account),
         "accepted": " ".join(_encode(passkey.credential_id) for passkey in known),
     }
     return show(
@@ -162,25 +142,10 @@ def _place() -> str:
     return csrf_token("passkey:register")
 
 
-def _user_name(account: Account) -> str:
-    """Return what a phone shows beside the passkey: never the NIR, and enough to tell two people apart."""
-    name, email = account.profile.get("name"), account.email
-    return str(name or (mask_email(email).text if email else settings.site_name))
-
-
-def _first_name(new: NewPasskey) -> str:
-    return suggest_name(new.aaguid, label_device(request.user_agent.string)) or settings.site_name
-
-
 def _tell(account: Account, kind: str, passkey: Passkey) -> None:
-    """Write to every channel of the person that a way in came or went; the caller commits."""
-    try:
-        alerts = import_module("idp.messages.alerts")
-    except ModuleNotFoundError:
-        # Comes with the branch that writes these messages.
-        return
+    """Write to every channel of the person that a way in went; the caller commits."""
     detail = {"name": passkey.name, "device": label_device(request.user_agent.string)}
-    alerts.alert(account, kind, now=clock.now(), detail=detail)
+    alert(account, kind, now=clock.now(), detail=detail)
 
 
 def _encode(raw: bytes | None) -> str:

@@ -17,7 +17,6 @@ from idp.messages.compose import label_device
 from idp.messages.undeliverable import forget_undeliverable
 from idp.mfa.codes import Challenge, Purpose, Verdict, check_code
 from idp.mfa.methods import METHODS
-from idp.mfa.policy import RESET_CHANNEL
 from idp.mfa.sending import NotYet, Occasion, Sent, next_first_send_at, next_send_at, send_code, sends_left
 from idp.mfa.typed_code import LONGEST_BYTES, CodeFault, parse_code
 from idp.mfa.words import words_of
@@ -92,8 +91,7 @@ def submit_code(interaction_id: str) -> Response:
     if verdict.outcome == "ok":
         if challenge.channel == "email":
             forget_undeliverable(challenge.account_id)
-        proof = RESET_CHANNEL if challenge.channel == facts.distrusted else METHODS[challenge.channel].proof
-        return onward(prove(facts.interaction, proof, now))
+        return onward(prove(facts.interaction, facts.code_proof, now))
     if verdict.outcome == "used":
         # Not used when this page was due: the same form was sent twice, and the other one is signing in under a new
         # session. What `enter` says of that is said at once: a moment earlier it would still offer to send a code.

@@ -11,8 +11,9 @@ from idp.accounts.nir import NirFault, parse_nir
 from idp.accounts.passwords import HashingBusy
 from idp.accounts.signin import Authenticated, Paused, Refused, authenticate
 from idp.signin.forms import FieldError, error, one_field
-from idp.signin.interaction import Interaction
+from idp.signin.interaction import Interaction, update_interaction
 from idp.signin.journey import offers_passkey_signin
+from idp.signin.promote import enrols_here
 from idp.signin.walk import enter, identify, onward
 from idp.web import PageError, check_csrf, client_address, device_cookie, page
 
@@ -40,7 +41,8 @@ def submit(interaction_id: str) -> Response:
         return _form(
             interaction, typed, [error("nir", "e.cred")], 200, tries_left=answer.tries_left, pause=answer.pause
         )
-    return onward(identify(interaction, answer.account.id, now))
+    known = identify(interaction, answer.account.id, now)
+    return onward(update_interaction(known, now, enrols_here=True) if enrols_here() else known)
 
 
 def _read(typed: str, password: str) -> tuple[str | None, list[FieldError]]:

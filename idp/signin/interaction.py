@@ -60,6 +60,10 @@ class Interaction:
     consented: bool | None = None
     # Steps that the visitor put off to another sign-in.
     postponed: tuple[str, ...] = ()
+    # Whether this browser could keep a passkey; whom it was offered to in this sign-in, and what was turned on.
+    enrols_here: bool = False
+    promoted_to: str | None = None
+    enrolled: str | None = None
     outcome: Outcome | None = None
     answered_at: datetime | None = None
 
@@ -80,8 +84,18 @@ def start_interaction(
     *, session: Session, demand: Demand, payload: dict[str, Any], resume_at: str, restart_url: str, now: datetime
 ) -> Interaction:
     """Keep a new sign-in and bind it to this browser; what the browser has proved already counts, if fresh enough."""
+    interaction = new_interaction(demand=demand, payload=payload, resume_at=resume_at, now=now)
+    interaction = _take_up(interaction, session, now) or adopt_session(interaction, session)
+    keep_interaction(interaction)
+    state.put(RESTARTS, interaction.id, Restart(restart_url, demand.service), ttl=settings.lifetimes.restart)
+    web.change_session(lambda held: held.with_interaction(interaction.id))
+    return interaction
+
+
+def new_interaction(*, demand: Demand, payload: dict[str, Any], resume_at: str, now: datetime) -> Interaction:
+    """Return a sign-in in which nothing is proved yet."""
     interaction_id = entropy.identifier()
-    interaction = Interaction(
+    return Interaction(
         id=interaction_id,
         reference=entropy.reference(),
         demand=demand,
@@ -90,11 +104,21 @@ def start_interaction(
         created_at=now,
         acted_at=now,
     )
-    interaction = _take_up(interaction, session, now) or adopt_session(interaction, session)
-    state.put(INTERACTIONS, interaction_id, interaction, ttl=settings.lifetimes.interaction)
-    state.put(RESTARTS, interaction_id, Restart(restart_url, demand.service), ttl=settings.lifetimes.restart)
-    web.change_session(lambda held: held.with_interaction(interaction_id))
-    return interaction
+
+
+def keep_interaction(interaction: Interaction) -> None:
+    """Keep a sign-in that begins; whoever calls binds it to somebody."""
+    state.put(INTERACTIONS, interaction.id, interaction, ttl=settings.lifetimes.interaction)
+
+
+def identified_as(account_id: str, proof: str, now: datetime) -> dict[str, Any]:
+    """Return what changes when it is known who signs in: what another person had proved or was sent is dropped."""
+    return {"account_id": account_id, "proofs": (Proof(proof, now),), "challenge_id": None, "consented": None}
+
+
+def with_proof(interaction: Interaction, name: str, now: datetime) -> tuple[Proof, ...]:
+    """Return the proofs of a sign-in and one more."""
+    return (*(proof for proof in interaction.proofs if proof.name != name), Proof(name, now))
 
 
 def split_off(interaction: Interaction, now: datetime) -> Interaction:
@@ -214,7 +238,7 @@ def _take_up(interaction: Interaction, session: Session, now: datetime) -> Inter
             metrics.RESUMED.inc()
             return replace(
                 interaction, account_id=other.account_id, proofs=proofs, challenge_id=other.challenge_id,
-                switched=other.switched,
+                switched=other.switched, enrols_here=other.enrols_here,
             )  # fmt: skip
     return None
 

@@ -1,13 +1,13 @@
 """What a visitor must still do, as a list: the first step that is due is the page to show."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from idp.accounts import devices, directory
 from idp.accounts.models import Account
 from idp.messages.undeliverable import is_undeliverable
-from idp.mfa import guard, passkeys
+from idp.mfa import guard, passkeys, promotion
 from idp.mfa.codes import Challenge, find_challenge
 from idp.mfa.guard import CodePause
 from idp.mfa.levels import level_of, reaches
@@ -33,6 +33,8 @@ class Facts:
     distrusted: str | None = None
     email_bounced: bool = False
     passkey_removed_at: datetime | None = None
+    # Whether a passkey is offered once everything is proved.
+    promotes: bool = False
 
     @property
     def channels(self) -> tuple[str, ...]:
@@ -74,6 +76,12 @@ class Facts:
         proofs = [proof for proof in self.interaction.proofs if proof.name == "pwd" and not self.is_void(proof)]
         return self.account is not None and any(changed is None or proof.at >= changed for proof in proofs)
 
+    @property
+    def code_proof(self) -> str:
+        """What the code that is out would prove: less over the channel by which the password was just replaced."""
+        channel = self.challenge.channel if self.challenge else ""
+        return RESET_CHANNEL if channel == self.distrusted else METHODS[channel].proof
+
     def is_void(self, proof: Proof) -> bool:
         """Whether somebody stopped this account's sign-ins after this was proved."""
         stopped = self.account.stopped_at if self.account else None
@@ -96,6 +104,16 @@ class Facts:
         begun, wished = self.interaction.created_at, self.interaction.demand.wished_levels
         has_chosen = any(proof.name != "pwd" and proof.at >= begun for proof in self.interaction.proofs)
         return not has_chosen and can_reach(self.decision.methods, wished)
+
+    def is_fresh(self, now: datetime) -> bool:
+        """Whether all of a complete sign-in was proved in this walk, and the last of it a moment ago (R6).
+
+        A message that took six minutes must not have the person begin again.
+        """
+        lasts = settings.lifetimes.fresh_proof
+        own = [proof for proof in self.proofs if proof.at > self.interaction.created_at - lasts]
+        newest = max((proof.at for proof in own), default=None)
+        return newest is not None and now - newest < lasts and level_of(proof.name for proof in own) is not None
 
     @property
     def code_is_out(self) -> bool:
@@ -127,6 +145,7 @@ STEPS: tuple[Step, ...] = (
     Step("renew", lambda f: f.account is not None and f.account.stopped_at is not None),
     Step("address", lambda f: f.email_bounced and "address" not in f.interaction.postponed),
     Step("consent", lambda f: f.interaction.demand.consent_to is not None and f.interaction.consented is None),
+    Step("promote", lambda f: f.promotes and "promote" not in f.interaction.postponed),
 )
 
 
@@ -135,17 +154,21 @@ def next_step(facts: Facts) -> str | None:
     return next((step.name for step in STEPS if step.is_due(facts)), None)
 
 
-def gather_facts(interaction: Interaction, now: datetime) -> Facts:
-    """Look up what decides the next step of a sign-in."""
+def gather_facts(interaction: Interaction, now: datetime, *, lane: str | None = None) -> Facts:
+    """Look up what decides the next step of a sign-in, in this browser unless the ``lane`` of another device is given.
+
+    The lane is that of the interaction's account.
+    """
     account = directory.find_account(interaction.account_id) if interaction.account_id else None
     distrusted = find_distrusted(account, now) if account else None
     challenge = find_challenge(interaction.challenge_id)
     if challenge is not None and challenge.account_id != interaction.account_id:
         challenge = None
-    lane = lane_of(account.id, now) if account else guard.UNKNOWN_DEVICES
+    if lane is None:
+        lane = lane_of(account.id, now) if account else guard.UNKNOWN_DEVICES
     pause = guard.find_pause(account.id, lane, now) if account else None
     email = account.email if account and account.email_verified_at else None
-    return Facts(
+    facts = Facts(
         email_bounced=is_undeliverable(account.id, email) if account else False,
         interaction=interaction,
         account=account,
@@ -165,6 +188,21 @@ def gather_facts(interaction: Interaction, now: datetime) -> Facts:
         passkey_removed_at=passkeys.last_removed_at(account.id) if account else None,
         distrusted=distrusted,
     )
+    return replace(facts, promotes=_promotes(facts, now))
+
+
+def _promotes(facts: Facts, now: datetime) -> bool:
+    """Tell whether a visitor who proved everything, with a code, is offered a passkey (U13)."""
+    interaction, account = facts.interaction, facts.account
+    if account is None or not interaction.enrols_here or "promote" in interaction.postponed:
+        return False
+    if interaction.promoted_to == account.id:
+        # Until it is decided: also after the passkey was made.
+        return True
+    names = {proof.name for proof in facts.proofs}
+    has_used_code = bool(names & promotion.CODES) and "passkey" not in names
+    service_id = interaction.demand.service_id
+    return has_used_code and facts.is_fresh(now) and promotion.is_due(account, service_id=service_id, now=now)
 
 
 def lane_of(account_id: str, now: datetime) -> str:

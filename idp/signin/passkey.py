@@ -9,26 +9,18 @@ import base64
 from flask import jsonify
 from werkzeug.wrappers import Response
 
-from idp import audit, clock, metrics
-from idp.accounts import directory
-from idp.db import db
-from idp.mfa import passkeys
-from idp.mfa.passkeys import Passkey
-from idp.mfa.webauthn import Kind, WebauthnFault, ask_to_sign_in, check_assertion
+from idp import clock, metrics
+from idp.mfa.webauthn import WebauthnFault
 from idp.settings import settings
 from idp.signin.code import at_hand
+from idp.signin.errand import Errand, ask_on, find_errand, take_answer, word_for
 from idp.signin.forms import one_field
-from idp.signin.journey import Facts, offers_passkey_signin
+from idp.signin.journey import Facts
 from idp.signin.walk import enter, identify, onward, prove
-from idp.state import state
 from idp.web import PageError, check_csrf, csrf_token, page
 
 # The steps at which a passkey may be shown.
 _STEPS = ("identify", "passkey", "pause", "send", "code")
-# A page that renews its challenge for an hour asks for about fifteen.
-_CHALLENGES = 60
-# What the page says of a fault; anything else "did not work".
-_TEXTS = {"unknown": "unknown", "challenge": "late", "counter": "suspect"}
 
 
 def show(interaction_id: str) -> Response:
@@ -43,11 +35,10 @@ def ask(interaction_id: str) -> Response:
     """Answer the page's script with what `navigator.credentials.get()` needs."""
     facts = enter(interaction_id, *_STEPS)
     check_csrf(facts.interaction.id)
-    kind, account_id = _errand(facts)
-    if state.bump("passkey-challenges", facts.interaction.id, ttl=settings.lifetimes.interaction) > _CHALLENGES:
+    options = ask_on(_get_errand(facts), facts.interaction, place=_place(facts))
+    if options is None:
         raise PageError("bad_request", 429, "too many challenges")
-    known = passkeys.list_passkeys(account_id) if account_id else ()
-    return jsonify(ask_to_sign_in(kind, account_id=account_id, known=known, place=_place(facts)))
+    return jsonify(options)
 
 
 def submit(interaction_id: str) -> Response:
@@ -55,42 +46,26 @@ def submit(interaction_id: str) -> Response:
     now = clock.now()
     facts = enter(interaction_id, *_STEPS)
     check_csrf(facts.interaction.id)
-    kind, account_id = _errand(facts)
+    errand = _get_errand(facts)
     try:
-        passkey = check_assertion(one_field("answer"), kind, account_id=account_id, place=_place(facts), now=now)
-        _check_account(passkey)
+        passkey = take_answer(errand, one_field("answer"), place=_place(facts), now=now)
     except WebauthnFault as fault:
-        # What was found out about a counter stays.
-        db.session.commit()
-        _record(kind, fault.reason, account_id)
         return _failed(facts, fault)
-    _record(kind, "ok", passkey.account_id)
-    if kind == "second-step":
+    if errand.kind == "second-step":
         return onward(prove(facts.interaction, "passkey", now))
     return onward(identify(facts.interaction, passkey.account_id, now, proof="passkey"))
 
 
-def _errand(facts: Facts) -> tuple[Kind, str | None]:
-    """Say which ceremony is due, and for whom."""
-    if facts.is_identified:
-        if facts.account is None or "passkey" not in facts.factors:
-            raise PageError("not_found", 404, "no passkey is offered here")
-        return "second-step", facts.account.id
-    if not offers_passkey_signin():
+def _get_errand(facts: Facts) -> Errand:
+    errand = find_errand(facts)
+    if errand is None:
         raise PageError("not_found", 404, "no passkey is offered here")
-    return "sign-in", None
+    return errand
 
 
 def _place(facts: Facts) -> str:
     """Return what binds a challenge to this browser and this sign-in."""
     return csrf_token(f"passkey:{facts.interaction.id}")
-
-
-def _check_account(passkey: Passkey) -> None:
-    """Refuse accounts that are gone or disabled as they are refused a right password (R8)."""
-    account = directory.find_account(passkey.account_id)
-    if account is None or account.status == "disabled":
-        raise WebauthnFault("refused", "account")
 
 
 def _failed(facts: Facts, fault: WebauthnFault) -> Response:
@@ -101,18 +76,6 @@ def _failed(facts: Facts, fault: WebauthnFault) -> Response:
         "signin/passkey.html",
         422,
         interaction=facts.interaction.id,
-        failure=_TEXTS.get(fault.reason, "failed"),
+        failure=word_for(fault),
         unknown={"rp": settings.rp_id, "id": unknown} if unknown else None,
-    )
-
-
-def _record(kind: Kind, outcome: str, account_id: str | None) -> None:
-    metrics.WEBAUTHN.labels(kind, outcome).inc()
-    is_ok = outcome == "ok"
-    audit.record(
-        "passkey",
-        outcome="ok" if is_ok else "refused",
-        reason=None if is_ok else outcome,
-        account_id=account_id,
-        ceremony=kind,
     )

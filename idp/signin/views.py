@@ -7,7 +7,7 @@ from werkzeug.wrappers import Response
 from idp import clock
 from idp.accounts.contacts import mask_email
 from idp.i18n import _
-from idp.signin import at_hand, code, forgot, identify, passkey, renew
+from idp.signin import at_hand, code, forgot, identify, passkey, promote, renew
 from idp.signin.forms import one_field
 from idp.signin.interaction import find_restart, get_interaction, update_interaction
 from idp.signin.journey import STEPS
@@ -26,6 +26,8 @@ def go_where_due(detour: NotDue) -> Response:
 
 @blueprint.get("/<interaction_id>/", strict_slashes=False)
 @blueprint.get("/<interaction_id>/passkey/options")
+@blueprint.get("/<interaction_id>/promote/options")
+@blueprint.get("/<interaction_id>/promote/add")
 @blueprint.get("/<interaction_id>/resend")
 @blueprint.get("/<interaction_id>/cancel")
 @blueprint.get("/<interaction_id>/switch")
@@ -238,6 +240,30 @@ def consent_submit(interaction_id: str) -> Response:
         finish(interaction, "cancelled", now)
         return redirect(interaction.resume_url, 303)
     return onward(update_interaction(interaction, now, consented=True))
+
+
+@blueprint.get("/<interaction_id>/promote")
+def promote_page(interaction_id: str) -> Response:
+    """Offer face or fingerprint for the next time."""
+    return promote.show(interaction_id)
+
+
+@blueprint.post("/<interaction_id>/promote")
+def promote_decide(interaction_id: str) -> Response:
+    """Go on to the service without it."""
+    return promote.decide(interaction_id)
+
+
+@blueprint.post("/<interaction_id>/promote/options")
+def promote_options(interaction_id: str) -> Response:
+    """Give the browser a challenge for a new passkey."""
+    return promote.ask(interaction_id)
+
+
+@blueprint.post("/<interaction_id>/promote/add")
+def promote_add(interaction_id: str) -> Response:
+    """Keep a new passkey."""
+    return promote.add(interaction_id)
 
 
 @blueprint.post("/<interaction_id>/cancel")

@@ -6,24 +6,27 @@ from datetime import datetime
 from flask import redirect, request
 from werkzeug.wrappers import Response
 
-from idp import audit, clock, metrics, web
+from idp import clock, metrics, web
 from idp.accounts import devices, new_devices
 from idp.db import db
 from idp.messages.compose import label_device
 from idp.mfa import guard
-from idp.mfa.levels import level_of
+from idp.mfa.levels import Level, level_of
 from idp.mfa.reset import note_complete_sign_in
 from idp.mfa.sending import forget_unused
 from idp.mfa.stopping import note_begun
 from idp.session import Proof
+from idp.signin import events
 from idp.signin.interaction import (
     Interaction,
     Outcome,
     adopt_session,
     change_interaction,
     get_interaction,
+    identified_as,
     split_off,
     update_interaction,
+    with_proof,
 )
 from idp.signin.journey import Facts, gather_facts, lane_of, next_step
 
@@ -80,13 +83,12 @@ def finish(interaction: Interaction, outcome: Outcome, now: datetime, *, reason:
     ended = change_interaction(interaction, _end) is not None
     if ended:
         metrics.LOGIN_STEP.labels("end", outcome).inc()
-        audit.record(
-            "sign-in",
-            outcome=outcome,
+        events.sign_in_ended(
+            outcome,
             reason=reason,
             account_id=interaction.account_id,
             client_id=interaction.demand.service_id,
-            proofs=" ".join(proof.name for proof in interaction.proofs),
+            proofs=(proof.name for proof in interaction.proofs),
         )
     return ended
 
@@ -102,9 +104,7 @@ def complete(interaction: Interaction, now: datetime, *, reason: str | None = No
     if session is not None and (session.account_id, session.proofs) == (interaction.account_id, interaction.proofs):
         return
     account_id, label = interaction.account_id, label_device(request.user_agent.string)
-    guard.clear_guard(account_id, lane_of(account_id, now))
-    note_complete_sign_in(account_id, (proof.name for proof in interaction.proofs), lane_of(account_id, now))
-    forget_unused(account_id)
+    forgive(account_id, interaction.proofs, lane_of(account_id, now))
     is_new_device = not devices.find_device(web.device_cookie(), account_id, now=now)
     web.set_device_cookie(devices.remember_device(web.device_cookie(), account_id, label, now))
     begun = web.sign_in_session(
@@ -119,13 +119,24 @@ def complete(interaction: Interaction, now: datetime, *, reason: str | None = No
         db.session.commit()
         raise web.PageError("expired", 400, "sign-in stopped", restart_url=f"/signin/{interaction.id}/restart")
     db.session.commit()
+    time_sign_in(interaction, level, now)
+
+
+def forgive(account_id: str, proofs: tuple[Proof, ...], lane: str) -> None:
+    """Forget the wrong codes and the unused ones of a device that signs in completely; the caller commits."""
+    guard.clear_guard(account_id, lane)
+    note_complete_sign_in(account_id, (proof.name for proof in proofs), lane)
+    forget_unused(account_id)
+
+
+def time_sign_in(interaction: Interaction, level: Level, now: datetime) -> None:
+    """Measure how long a sign-in took."""
     metrics.LOGIN_DURATION.labels(level.acr.rsplit(":", 1)[-1]).observe((now - interaction.created_at).total_seconds())
 
 
 def prove(interaction: Interaction, name: str, now: datetime) -> Interaction:
     """Add a proof to a sign-in and give the browser's session a new id (AC-21)."""
-    proofs = (*(proof for proof in interaction.proofs if proof.name != name), Proof(name, now))
-    proved = update_interaction(interaction, now, proofs=proofs)
+    proved = update_interaction(interaction, now, proofs=with_proof(interaction, name, now))
     try:
         web.renew_session()
     except web.PageError:
@@ -144,8 +155,6 @@ def identify(interaction: Interaction, account_id: str, now: datetime, *, proof:
         # The form was sent twice at once: the other answer took the session along, and the browser, which listens
         # to its last click only, may never see that cookie. What was proved is right here too.
         interaction = split_off(interaction, now)
-    known = update_interaction(
-        interaction, now, account_id=account_id, proofs=(Proof(proof, now),), challenge_id=None, consented=None
-    )
+    known = update_interaction(interaction, now, **identified_as(account_id, proof, now))
     db.session.commit()
     return known

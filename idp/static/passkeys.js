@@ -102,6 +102,12 @@
     waitInAutofill(form);
   }
 
+  // Whether this very device could keep a passkey: nobody else is offered one after a sign-in.
+  const isThere = hasPasskeys && PublicKeyCredential.isUserVerifyingPlatformAuthenticatorAvailable;
+  for (const field of isThere ? document.querySelectorAll("[data-platform]") : []) {
+    isThere.call(PublicKeyCredential).then((yes) => { field.value = yes ? "yes" : ""; }).catch(() => {});
+  }
+
   // What the phone should know of what we know (WebAuthn §5.1.10): silent, and not in every browser.
   const signal = (name, facts) => { if (hasPasskeys && PublicKeyCredential[name]) PublicKeyCredential[name](facts).catch(() => {}); };
   for (const note of document.querySelectorAll("[data-signal-unknown]")) {

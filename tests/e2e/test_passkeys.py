@@ -97,6 +97,8 @@ def remove_first(visitor: Visitor, *, look: bool = False) -> None:
 
 def forget_sessions(visitor: Visitor) -> None:
     """Come back another day: no session, the phone still there."""
+    # An answer that is still on its way would bring its cookie back.
+    visitor.page.goto("about:blank")
     visitor.page.context.clear_cookies()
 
 

@@ -94,6 +94,7 @@ CASES: dict[str, tuple[str, str, bytes | None, dict[str, Any]]] = {
     "revocation": ("POST", "/revoke", b"client_id=mobile&token=nothing", {}),
     "par": ("POST", "/par", b"client_id=mobile", {}),
     "device": ("POST", "/device_authorization", b"client_id=mobile", {}),
+    "the app's first question": ("POST", "/authorize-challenge", b"client_id=mobile", {}),
     "registration": ("POST", "/register", b"{}", {"CONTENT_TYPE": "application/json"}),
     "a registration": ("GET", "/register/web", None, {}),
     "a cookie": ("GET", "/jwks.json", None, {"HTTP_COOKIE": "__Host-sid=x"}),

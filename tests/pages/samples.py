@@ -148,6 +148,12 @@ SAMPLES: dict[str, dict[str, dict[str, Any]]] = {
         "first": _signin(errors=[], minimum=12),
         "short": _signin(errors=[FieldError("new-password", "Il est trop court.")], minimum=12),
     },
+    "signin/promote.html": {
+        "offered": _signin(enrolled=None, failure=None),
+        "failed": _signin(enrolled=None, failure="failed"),
+        "late": _signin(enrolled=None, failure="late"),
+        "on": _signin(enrolled='Téléphone <de> "Julie"', failure=None),
+    },
     "signin/code.html": {
         "sent": _signin(**CODE),
         "queued": _signin(**{**CODE, "delivery": "queued", "resend_in": 0}),
@@ -240,15 +246,16 @@ SAMPLES: dict[str, dict[str, dict[str, Any]]] = {
     "account/home.html": {"": {"sections": SECTIONS}},
     "account/stopped.html": {"": {}},
     "account/passkeys.html": {
-        "none": _account(passkeys=[], signals=None, failed=False, removed=False, may_add=True),
+        "none": _account(passkeys=[], signals=None, failed=None, removed=False, may_add=True),
         "some": _account(
             passkeys=[PASSKEY, {**PASSKEY, "id": "b", "backed_up": False, "last_used_at": None, "suspect_at": NOW}],
             signals={"rp": "idp.test", "user": "dXNlcg", "name": "Alice <Martin>", "accepted": "YQ Yg"},
-            failed=False,
+            failed=None,
             removed=True,
             may_add=True,
         ),
-        "failed": _account(passkeys=[PASSKEY], signals=None, failed=True, removed=False, may_add=False),
+        "failed": _account(passkeys=[PASSKEY], signals=None, failed="failed", removed=False, may_add=False),
+        "model": _account(passkeys=[], signals=None, failed="model", removed=False, may_add=True),
     },
     "account/passkey_add.html": {"": _account()},
     "account/passkey_name.html": {"": _account(passkey=PASSKEY, longest=60)},

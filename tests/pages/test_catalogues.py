@@ -38,6 +38,7 @@ FAMILIES = {
     "u11.": ("email", "sms"),
     "u11.title.": ("email", "sms"),
     "u11.retry.": ("email", "sms"),
+    "account.passkeys.": ("failed", "model"),
     "u12.": ("failed", "late", "suspect", "unknown"),
     "device.origin.": ("seen", "given"),
     "device.text.": ("given", "denied", "tries", "undone", "stopped", "over"),

@@ -2,15 +2,14 @@
 
 from typing import Any
 
-from idp import entropy, logs
+from idp import entropy
+from idp.oidc import events
 from idp.oidc.authorization_details import check_details, parse_details
 from idp.oidc.errors import InvalidScope, UnauthorizedClient
 from idp.oidc.grant import Grant
 from idp.oidc.grants.asked import TokenRequest, answer_with_tokens
 from idp.oidc.resources import check_resources
 from idp.oidc.tokens import Wanted
-
-log = logs.get_logger()
 
 
 def grant_machine(asked: TokenRequest) -> dict[str, Any]:
@@ -28,7 +27,7 @@ def grant_machine(asked: TokenRequest) -> dict[str, Any]:
         id=entropy.identifier(), client_id=client.client_id, account_id=None, sid="", scopes=scopes,
         auth_time=asked.now, acr="", amr=(), resources=resources, authorization_details=details,
     )  # fmt: skip
-    log.info("machine-token", client_id=client.client_id, scopes=" ".join(scopes), grant=grant.id)
+    events.machine_token_issued(client_id=client.client_id, scopes=scopes)
     wanted = Wanted(scopes=scopes, resources=resources, authorization_details=details, bound_to=asked.bound_to)
     return answer_with_tokens(asked, grant, wanted)
 

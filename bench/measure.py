@@ -1,5 +1,7 @@
 """One operation at one provider, measured: rate, CPU of server and stores per request, times, errors."""
 
+import sys
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from statistics import median
@@ -31,6 +33,7 @@ def measure(
     seconds: float,
 ) -> Figures:  # fmt: skip
     """Run an operation once."""
+    print(f"  {time.strftime('%H:%M:%S')} {name}, {target.name}", file=sys.stderr, flush=True)
     result, before, after = run(
         target.port, prepare, operate, target, users=users, seconds=seconds,
         around=lambda: (cpu_seconds(server), cpu_seconds(*stores)),

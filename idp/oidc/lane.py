@@ -8,11 +8,11 @@ there is one place for it. `tests/oidc/test_lane.py` compares the two, and the s
 import io
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from functools import lru_cache
 from typing import Any, cast
 
-from flask import Flask, g, has_app_context
+from flask import Flask, current_app, g, has_app_context
 from werkzeug.http import HTTP_STATUS_CODES
 
 from idp import audit
@@ -52,10 +52,14 @@ class Lane:
         body = _read_body(environ)
         if body is None:
             return self.behind(environ, start_response)
-        # As Flask does: one context of the application is enough.
-        with nullcontext() if has_app_context() else self._app.app_context():
+        with self._context():
             g.started = started
             return self._answer(endpoint, environ, body, ours, start_response)
+
+    def _context(self) -> AbstractContextManager[object]:
+        """As Flask does: one context of this application is enough, and another application's is none."""
+        is_ours = has_app_context() and cast(Any, current_app)._get_current_object() is self._app
+        return nullcontext() if is_ours else self._app.app_context()
 
     def _answer(
         self, endpoint: Endpoint, environ: Environ, body: bytes, ours: Settings, start_response: StartResponse

@@ -156,6 +156,13 @@ def test_plain_requests_take_the_lane_and_odd_ones_do_not(lane: Lane, app: Flask
         lane.behind = type(app).wsgi_app.__get__(app)
 
 
+def test_a_request_out_of_another_application_is_answered_by_ours(lane: Lane, mobile: Client) -> None:
+    with Flask("another").app_context():
+        answer = ask(lane, "GET", "/jwks.json")
+
+    assert answer[0] == "200 OK"
+
+
 @pytest.fixture
 def without_state(whole_app: Flask) -> Iterator[None]:
     parts: dict[str, Any] = whole_app.extensions["sesame"]

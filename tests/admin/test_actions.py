@@ -317,7 +317,7 @@ def test_who_what_before_and_after_are_written_down_ac_199(shop: str, acting: Ac
     assert diff(change.before, change.after) == [("description", "", "new")]
     event = db.session.query(audit.AuditEvent).filter_by(event="client.update").one()
     assert event.facts["change"] == change.id
-    assert event.facts["administrator"] == "eve"
+    assert event.administrator == "eve"
 
 
 def test_a_logo_is_drawn_anew_and_waits(shop: str, acting: Acting) -> None:

@@ -182,6 +182,8 @@ def test_the_table_keeps_what_was_promised() -> None:
     assert all(table[name]["state"] == 1 for name in ("refresh", "userinfo", "introspection", "client_credentials"))
     # What must survive: a family, its next token, the audit event of a machine's token.
     writing = {"code_exchange", "refresh", "client_credentials"}
-    assert all(table[name]["sql"] == (name in writing) for name in table)
+    # What must be asked anew: whether the account may still be spoken of (AC-138).
+    asking = {"userinfo", "introspection"}
+    assert all(table[name]["sql"] == (name in writing | asking) for name in table)
     assert table["code_exchange"]["state"] == 2
     assert table["discovery"]["state"] == table["jwks"]["state"] == 0

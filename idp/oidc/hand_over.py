@@ -99,6 +99,7 @@ def hand_over(to: ReturnAddress, standing: Standing, now: datetime) -> Response:
             client_id=client.client_id,
             their_sid=sid_for(session.sid, client),
             wants_notice=client.backchannel_logout_uri is not None,
+            wants_event="session-revoked" in client.security_event_types,
             now=now,
         )
         db.session.commit()

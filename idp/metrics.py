@@ -43,6 +43,7 @@ FETCH = Counter("idp_fetch_total", "Documents fetched from relying parties", ["o
 IN_APP = Counter("idp_in_app_total", "Steps of sign-ins inside the app", ["step", "outcome"])
 REGISTRATION = Counter("idp_client_registration_total", "Requests to `/register`", ["act", "outcome"])
 LOGOUT_DELIVERY = Counter("idp_logout_delivery_total", "Services told of a sign-out", ["channel", "outcome"])
+SECURITY_EVENTS = Counter("idp_security_event_delivery_total", "Security events pushed to services", ["outcome"])
 SUPPORT = Counter("idp_support_acts_total", "Acts of the support desk", ["act", "outcome"])
 AUDIT_SEALED = Counter("idp_audit_sealed_total", "Audit events that were given their place in the chain")
 AUDIT_FORGOTTEN = Counter("idp_audit_forgotten_total", "Audit events deleted for their age")

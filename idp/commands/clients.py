@@ -6,7 +6,7 @@ from typing import Any, TextIO
 
 import click
 
-from idp import clock, session_clients
+from idp import clock, security_events, session_clients
 from idp.admin import actions, listing
 from idp.admin.client_acts import get_client
 from idp.commands.acting import current_operator, refusals
@@ -159,6 +159,32 @@ def clients_logouts(client_id: str, limit: int, as_json: bool) -> None:
         if clients.find_client(client_id) is None:
             raise click.ClickException("no such client")
         say([_logout_facts(one) for one in session_clients.log_of(client_id, limit)], as_json)
+
+
+@client_group.command("security-events")
+@click.argument("client_id")
+@click.option("--limit", default=50, show_default=True, type=click.IntRange(1, 1000), help="The latest ones.")
+@as_json
+def clients_security_events(client_id: str, limit: int, as_json: bool) -> None:
+    """Show whether a client was told of security events, and what it answered."""
+    with application():
+        if clients.find_client(client_id) is None:
+            raise click.ClickException("no such client")
+        say([event_facts(one) for one in security_events.log_of(client_id, limit)], as_json)
+
+
+def event_facts(entry: security_events.SecurityEvent) -> dict[str, Any]:
+    """Return one delivery; the person stays unnamed, as the client knows them by another name."""
+    return {
+        "jti": entry.jti,
+        "event": entry.kind,
+        "state": entry.state,
+        "attempts": entry.attempts,
+        "answer": entry.answer_class,
+        "happened_at": entry.happened_at.isoformat(),
+        "changed_at": entry.changed_at.isoformat(),
+        "next_attempt_at": entry.not_before.isoformat() if entry.state in WAITING else None,
+    }
 
 
 def _logout_facts(entry: session_clients.SessionClient) -> dict[str, Any]:

@@ -200,6 +200,7 @@ def test_what_is_not_the_clients_to_choose_is_not_taken_p_15(
     assert not {"first_party", "kind", "logo_digest", "sector_identifier"} & told.keys()
 
 
+@pytest.mark.redacts
 @pytest.mark.parametrize(
     ("uris", "word"),
     [

@@ -4,6 +4,7 @@ from flask import Flask
 
 from idp import assembly, db, i18n, logs, web
 from idp.mounted import in_front_of
+from idp.oidc import lane
 from idp.settings import Settings, load_settings
 from idp.state import State
 
@@ -46,6 +47,8 @@ def _assemble(app: Flask, settings: Settings) -> Flask:
     app.extensions["sesame"]["texts"] = assembly.texts(settings)
     assembly.plug_in(app, settings)
     i18n.init_i18n(app)
+    # Before the proxies' headers are read, which has to happen in front of it.
+    lane.init_lane(app)
     web.init_web(app)
     for blueprint in assembly.blueprints():
         app.register_blueprint(blueprint)

@@ -479,6 +479,11 @@ class Lifetimes(Section):
     session_absolute: timedelta = timedelta(hours=12)
     fresh_proof: timedelta = timedelta(minutes=5)
     client_cache: timedelta = timedelta(seconds=10)
+    account_cache: timedelta = Field(
+        default=timedelta(0),
+        description="how old what UserInfo and introspection know of an account may be; above 0, another node's change "
+        "of an account is seen that much later",
+    )
     key_cache: timedelta = timedelta(seconds=60)
     known_device: timedelta = timedelta(days=365)
 
@@ -987,6 +992,11 @@ class Settings(Section):
     def has_tls(self) -> bool:
         """Whether browsers reach us over https: cookies get `__Host-` and `Secure` from this, never by a switch."""
         return self.issuer.startswith("https://")
+
+    @cached_property
+    def hosts(self) -> frozenset[str]:
+        """Every value of `Host` that is answered."""
+        return frozenset((urlsplit(self.issuer).netloc, *self.allowed_hosts))
 
     @property
     def soonest_use(self) -> timedelta:

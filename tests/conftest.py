@@ -8,6 +8,7 @@ import base64
 import logging
 import os
 import re
+import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
@@ -36,6 +37,7 @@ ALICE_MOBILE = "+33612345647"
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--backend", choices=["embedded", "servers"], default="embedded")
+    parser.addoption("--door", choices=["lane", "flask"], default="lane", help="how protocol requests come in")
     parser.addoption("--all-inputs", action="store_true", help="on servers, try every input of every test")
 
 
@@ -65,6 +67,14 @@ def _without_inputs(item: pytest.Item) -> tuple[str, str]:
     }
     variants = getattr(getattr(item, "callspec", None), "params", {})
     return item.nodeid.partition("[")[0], repr(sorted((k, v) for k, v in variants.items() if k not in inputs))
+
+
+def read_beside(*files: Path) -> bytes:
+    """Return what stands in the files of a living database.
+
+    Another process reads them: closing a file here would drop every lock that SQLite holds on it (POSIX), and ruin it.
+    """
+    return subprocess.run(["cat", *files], check=True, capture_output=True).stdout
 
 
 def example_key(name: str) -> str:
@@ -171,9 +181,11 @@ def idp_settings(stores: dict[str, Any]) -> Settings:
 
 
 @pytest.fixture(scope="session")
-def whole_app(idp_settings: Settings) -> Iterator[Flask]:
+def whole_app(idp_settings: Settings, pytestconfig: pytest.Config) -> Iterator[Flask]:
     """Return the one application of this worker, its tables made once."""
     app = create_app(idp_settings)
+    if pytestconfig.getoption("--door") == "flask":
+        app.wsgi_app = cast(Any, app.wsgi_app).behind
     app.test_client_class = Browser
     with app.app_context():
         db.create_all()
@@ -199,8 +211,8 @@ def app(whole_app: Flask) -> Flask:
 def forget_state(app: Flask) -> None:
     """Empty the state store."""
     store = app.extensions["sesame"]["state"].store
-    if hasattr(store, "_redis"):
-        store._redis.flushdb()
+    if hasattr(store, "empty"):
+        store.empty()
     else:
         with store._engine.connect() as connection:
             connection.execute(text("DELETE FROM state_entries"))

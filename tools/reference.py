@@ -169,12 +169,44 @@ def _event_row(module: str, function: ast.FunctionDef) -> str:
     return f"| `{name}` | `{module}.{function.name}` | {_words(fields)} | {text} |"
 
 
+def administration_page() -> str:
+    """List roles of administrators and what each allows, the acts, and the addresses of the REST interface."""
+    from idp.admin.actions import ACTS
+    from idp.admin.api.openapi import PREFIX
+    from idp.admin.api.routes import ROUTES
+    from idp.admin.roles import NEEDS_NETWORK, PERMISSIONS, ROLES
+
+    roles = [f"| permission | {' | '.join(ROLES)} | it lets one |", "|---" * (len(ROLES) + 2) + "|"]
+    roles += [
+        f"| `{name}` | {' | '.join('yes' if name in allowed else '' for allowed in ROLES.values())} | {text} |"
+        for name, text in PERMISSIONS.items()
+    ]
+    acts = ["| act | permission | approved with |", "|---|---|---|"]
+    acts += [f"| `{name}` | `{act.permission}` | `{act.approval}` |" for name, act in ACTS.items()]
+    routes = ["| method | address | permission | what it does |", "|---|---|---|---|"]
+    routes += [
+        f"| {one.method} | `{PREFIX}{one.path}` | {needed} | {one.summary} |"
+        for one in ROUTES
+        for needed in (f"`{one.permission}`" if one.permission else "by what it is about",)
+    ]
+    return (
+        f"{HEAD}# Administration\n\n## Roles\n\n"
+        + "\n".join(roles)
+        + f"\n\nA token holds {_words(sorted(NEEDS_NETWORK))} only together with networks.\n\n## Acts\n\n"
+        + "\n".join(acts)
+        + "\n\n## REST\n\n"
+        + "\n".join(routes)
+        + "\n"
+    )
+
+
 def _words(values: Iterable[str]) -> str:
     return ", ".join(f"`{value}`" for value in values)
 
 
 PAGES = {
     "events.md": events_page,
+    "administration.md": administration_page,
     "methods.md": methods_page,
     "errors.md": errors_page,
     "settings.md": settings_page,

@@ -109,6 +109,7 @@ class ClientDocument(Strict):
     tls_client_auth_san_email: Line | None = None
     tls_client_certificate_bound_access_tokens: bool = False
     dpop_bound_access_tokens: bool = False
+    in_app: bool = Field(default=False, description="may sign people in inside the app, where the provider lets any")
     require_pushed_authorization_requests: bool = False
     require_signed_request_object: bool = False
     request_object_signing_alg: Alg | None = None

@@ -7,6 +7,9 @@ from typing import Any, TextIO
 import click
 
 from idp import clock, session_clients
+from idp.admin import actions, listing
+from idp.admin.client_acts import get_client
+from idp.commands.acting import current_operator, refusals
 from idp.commands.program import application, as_json, cli, say
 from idp.db import db
 from idp.leases import WAITING
@@ -34,28 +37,29 @@ def client_group() -> None:
 @click.option("--auth-method", help="token_endpoint_auth_method; by kind when absent.")
 @click.option("--jwks", type=click.File(), help="File with the client's public keys, for private_key_jwt.")
 @click.option("--id-token-alg", help="RS256 or ES256; by profile when absent.")
-@click.option("--metadata", type=click.File(), help="JSON file with more of its metadata, as `clients show` names it.")
+@click.option(
+    "--metadata",
+    "more",
+    type=click.File(),
+    help="JSON file with more of its metadata, as `clients show` names it.",
+)
 @click.option("--subject-type", type=click.Choice(["pairwise", "public"]), default="pairwise", show_default=True)
 @click.option("--pkce-optional", is_flag=True, help="Accept requests without PKCE from a client with a secret.")
 @click.option("--third-party", is_flag=True, help="Ask visitors before the first sign-in.")
 @as_json
-def clients_add(as_json: bool, pkce_optional: bool, jwks: TextIO | None, metadata: TextIO | None, **asked: Any) -> None:
+def clients_add(as_json: bool, pkce_optional: bool, jwks: TextIO | None, more: TextIO | None, **asked: Any) -> None:
     """Register a client; its secret is printed once and kept nowhere."""
     asked["require_pkce"] = not pkce_optional
     if jwks is not None:
         asked["jwks"] = _read_json(jwks)
-    if metadata is not None:
-        asked |= _read_json(metadata)
+    if more is not None:
+        asked |= _read_json(more)
     with application():
-        try:
-            client, secret = registration.add_client(registration.metadata_from_form(asked), now=clock.now())
-            db.session.commit()
-        except registration.MetadataFault as fault:
-            raise click.ClickException("\n".join(fault.faults)) from None
-        shown = clients.describe_client(client)
-        if secret is not None:
-            shown["client_secret"] = secret
-        say(shown, as_json)
+        metadata = registration.metadata_from_form(asked)
+        client_id = str(metadata.pop("client_id"))
+        with refusals():
+            done = actions.perform(current_operator(), "client.create", client_id, metadata, now=clock.now())
+            say({**clients.describe_client(get_client(client_id)), **done.shown_once}, as_json)
 
 
 def _read_json(file: TextIO) -> dict[str, Any]:
@@ -69,11 +73,14 @@ def _read_json(file: TextIO) -> dict[str, Any]:
 
 
 @client_group.command("list")
+@click.option("--search", default="", help="Words of id, name, team or redirect URIs.")
+@click.option("--state", type=click.Choice(listing.STATES), help="All but archived ones when absent.")
 @as_json
-def clients_list(as_json: bool) -> None:
+def clients_list(search: str, state: str | None, as_json: bool) -> None:
     """List the clients."""
     with application():
-        say([clients.describe_client(client) for client in clients.list_clients()], as_json)
+        found, _further = listing.list_clients(words=search, state=state, limit=100_000)
+        say([clients.describe_client(get_client(one.client_id)) for one in found], as_json)
 
 
 @client_group.command("show")

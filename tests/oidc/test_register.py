@@ -206,7 +206,7 @@ def test_what_is_not_the_clients_to_choose_is_not_taken_p_15(
         (["http://rp.test/cb"], "https"),
         (["https://rp.test/cb#x"], "fragment"),
         (["https://*.rp.test/cb"], "wildcard"),
-        (["https://user@rp.test/cb"], "user information"),
+        (["https://user@rp/cb"], "user information"),
         (["https://192.0.2.7/cb"], "IP address"),
         (["https://localhost/cb"], "localhost"),
         (["http://127.0.0.1/cb"], "loopback"),

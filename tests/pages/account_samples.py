@@ -46,7 +46,7 @@ ENTRIES = [
 ]
 
 ACCOUNT: dict[str, dict[str, dict[str, Any]]] = {
-    "account/home.html": {"": {**FRAME, "sections": SECTIONS}},
+    "account/home.html": {"": {**FRAME, "sections": SECTIONS, "signals": None}},
     "account/stopped.html": {"": FRAME},
     "account/signed_out.html": {"": FRAME},
     "account/sessions.html": {

@@ -10,6 +10,7 @@ from idp.accounts.contacts import Masked
 from idp.selfservice.home import SECTIONS
 from idp.signin.forms import FieldError
 from tests.pages.account_samples import ACCOUNT
+from tests.pages.admin_samples import ADMIN
 
 NOW = datetime(2026, 3, 2, 13, 20, tzinfo=UTC)
 TEMPLATES = Path(__file__).parents[2] / "idp" / "templates"
@@ -74,6 +75,7 @@ PASSKEY: dict[str, Any] = {
     "backed_up": True,
 }  # fmt: skip
 
+SIGNALS = {"rp": "idp.test", "user": "dXNlcg", "name": "Alice <Martin>", "accepted": "YQ Yg"}
 # What a plug-in says of its factor, at the length that its contract allows.
 PLUGGED = {
     "fr": {
@@ -273,13 +275,19 @@ SAMPLES: dict[str, dict[str, dict[str, Any]]] = {
         ending: {"ending": ending} for ending in ("given", "denied", "tries", "undone", "stopped", "over")
     },
     "device/pause.html": {"": {"until": NOW + timedelta(minutes=15), "minutes": 15}},
-    "account/home.html": {"": {"sections": SECTIONS}},
+    "account/home.html": {
+        "": {"sections": SECTIONS, "signals": None},
+        "signals": {
+            "sections": SECTIONS,
+            "signals": {"rp": "idp.test", "user": "dXNlcg", "name": "Alice", "accepted": "YQ Yg"},
+        },
+    },
     "account/stopped.html": {"": {}},
     "account/passkeys.html": {
         "none": _account(passkeys=[], signals=None, failed=None, removed=False, may_add=True),
         "some": _account(
             passkeys=[PASSKEY, {**PASSKEY, "id": "b", "backed_up": False, "last_used_at": None, "suspect_at": NOW}],
-            signals={"rp": "idp.test", "user": "dXNlcg", "name": "Alice <Martin>", "accepted": "YQ Yg"},
+            signals=SIGNALS,
             failed=None,
             removed=True,
             may_add=True,
@@ -330,6 +338,7 @@ SAMPLES: dict[str, dict[str, dict[str, Any]]] = {
     "help/false_messages.html": {"": {"sender": CODE["sender"]}},
     "help/easy.html": {"": {}},
     **ACCOUNT,
+    **ADMIN,
 }
 MAIL: dict[str, Any] = {
     "asked_at": NOW,

@@ -64,20 +64,16 @@ class LdapDirectory:
         """Look the person up, then try the password on what was found or on the decoy."""
 
         def _try(lane: Lane) -> Person | None:
-            entry = self._find_entry(lane, nir)
-            is_right = lane.opens(entry.dn if entry else self._decoy(), password.encode())
-            return self._person(nir, entry) if entry is not None and is_right else None
+            # Nothing is read of an entry before its password was right: reading takes time, and tells that it exists.
+            dn = self._find_dn(lane, nir)
+            is_right = lane.opens(dn or self._decoy(), password.encode())
+            return self._read_person(lane, nir) if dn and is_right else None
 
         return self._ask("authenticate", _try)
 
     def find(self, nir: str) -> Person | None:
         """Look the person up."""
-
-        def _look(lane: Lane) -> Person | None:
-            entry = self._find_entry(lane, nir)
-            return self._person(nir, entry) if entry is not None else None
-
-        return self._ask("find", _look)
+        return self._ask("find", lambda lane: self._read_person(lane, nir))
 
     def close(self) -> None:
         """Close idle connections."""
@@ -94,10 +90,18 @@ class LdapDirectory:
         written = NIR_FORMS[self._settings.nir_form](nir, self._settings)
         return f"(&{self._settings.filter}({self._settings.nir_attribute}={escape_filter_chars(written)}))"
 
-    def _find_entry(self, lane: Lane, nir: str) -> Entry | None:
-        wanted = tuple(dict.fromkeys(self._settings.attributes.values()))
+    def _find_dn(self, lane: Lane, nir: str) -> str:
         # "1.1": no attribute at all (RFC 4511 §4.5.1.8).
-        found = lane.search(self.filter_of(nir), wanted or ("1.1",), limit=2)
+        entry = self._find_entry(lane, nir, ("1.1",))
+        return entry.dn if entry else ""
+
+    def _read_person(self, lane: Lane, nir: str) -> Person | None:
+        wanted = tuple(dict.fromkeys(self._settings.attributes.values()))
+        entry = self._find_entry(lane, nir, wanted or ("1.1",))
+        return self._person(nir, entry) if entry else None
+
+    def _find_entry(self, lane: Lane, nir: str, wanted: tuple[str, ...]) -> Entry | None:
+        found = lane.search(self.filter_of(nir), wanted, limit=2)
         if len(found) > 1:
             # Whose password would be right? Nobody's, until somebody puts the directory right.
             log.error("directory-ambiguous", entries=len(found))

@@ -1,5 +1,6 @@
 """A whole sign-in whose first factor is an outside directory: a real OpenLDAP, asked through the pages."""
 
+import threading
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -10,7 +11,10 @@ from idp import audit, crypto
 from idp.accounts import directory, provision
 from idp.accounts.directories import init_directory, open_directory
 from idp.accounts.models import Account
+from idp.accounts.outside import Person
 from idp.audit import AuditEvent
+from idp.clock import now as clock_now
+from idp.commands.running import _directory_facts
 from idp.db import db
 from idp.messages.models import Outbox
 from idp.settings import Settings
@@ -408,3 +412,37 @@ def test_a_passkey_waits_for_a_directory_that_is_away(
         slapd.start()
 
     assert answer(new_visitor().start(), phone).is_back
+
+
+def test_two_first_sign_ins_at_once_are_one_account(app: Flask, there: str) -> None:
+    person = Person(ALICE_NIR, email=ALICE_EMAIL)
+    asked, now = app.extensions["sesame"]["directory"], clock_now()
+    together, ids = threading.Barrier(6), list[str]()
+
+    def sign_in() -> None:
+        with app.app_context():
+            together.wait()
+            account = provision.admit(person, asked, now=now)
+            assert account is not None
+            ids.append(account.id)
+
+    threads = [threading.Thread(target=sign_in) for _ in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    assert len(ids) == 6
+    assert len(set(ids)) == 1
+    with app.app_context():
+        assert db.session.query(Account).count() == 1
+
+
+def test_the_doctor_asks_the_directory(there: str, slapd: Slapd, app: Flask) -> None:
+    with app.app_context():
+        assert _directory_facts() == "ldap: answers, and keeps email, mobile, profile"
+        slapd.stop()
+        try:
+            assert _directory_facts().startswith("ldap: away (")
+        finally:
+            slapd.start()

@@ -199,13 +199,41 @@ def whole_app(idp_settings: Settings, pytestconfig: pytest.Config) -> Iterator[F
 def app(whole_app: Flask) -> Flask:
     """Return the application with nothing in its stores but signing keys."""
     with whole_app.app_context():
-        for table in reversed(db.metadata.sorted_tables):
-            if table.name != "signing_keys":
-                db.session.execute(table.delete())
-        db.session.commit()
+        _empty_tables()
         forget_state(whole_app)
         forget_caches()
     return whole_app
+
+
+def _empty_tables() -> None:
+    """Delete every row in one act: fifty statements a test are a minute of the suite."""
+    tables = [table.name for table in reversed(db.metadata.sorted_tables) if table.name != "signing_keys"]
+    script = "; ".join(f"DELETE FROM {name}" for name in tables)
+    with db.engine.begin() as connection:
+        if connection.dialect.name == "sqlite":
+            connection.connection.executescript(f"BEGIN IMMEDIATE; {script}; COMMIT")  # type: ignore[attr-defined]
+        else:
+            connection.exec_driver_sql(script)
+
+
+_registered: dict[str, tuple[Any, dict[str, list[dict[str, Any]]]]] = {}
+
+
+def registered_before(name: str, register: Callable[[], Any]) -> Any:
+    """Return what ``register`` returns; the clients that it adds are kept, and only written again the next time."""
+    tables = [db.metadata.tables[table] for table in ("clients", "client_secrets")]
+    if name not in _registered:
+        told = register()
+        db.session.commit()
+        rows = {table.name: [dict(row) for row in db.session.execute(table.select()).mappings()] for table in tables}
+        _registered[name] = told, rows
+    else:
+        told, rows = _registered[name]
+        for table in tables:
+            if rows[table.name]:
+                db.session.execute(table.insert(), rows[table.name])
+    db.session.commit()
+    return told
 
 
 def forget_state(app: Flask) -> None:

@@ -292,7 +292,8 @@ def test_what_happened_is_recorded(app: Flask, alice: str, visitor: Visitor) -> 
     visitor.open(f"/account/passkeys/{added.id}/remove").submit("remove")
 
     with app.app_context():
-        rows = db.session.query(AuditEvent).filter(AuditEvent.event.in_(["passkey-added", "passkey-removed"])).all()
+        named = AuditEvent.event.in_(["passkey-added", "passkey-removed"])
+        rows = db.session.query(AuditEvent).filter(named).order_by(AuditEvent.id).all()
         told = [(row.event, row.outcome, row.account_id, row.facts["passkey"]) for row in rows]
         assert db.session.query(Account).count() == 1
         db.session.rollback()

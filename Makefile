@@ -2,7 +2,7 @@
 #   make demo         provider, relying party and mailbox on this machine
 #   make demo-mobile  the same, and an app in the shape of a mobile app on http://127.0.0.1:8003
 #   make test         all tests on SQLite, and what the stores decide on PostgreSQL with Redis
-#   make test-all     all tests with all inputs on both
+#   make test-all     all tests with all inputs on both, every page in every look
 #   make test-apache  Debian's mod_auth_openidc signs a person in and out
 #   make check        style and types, as CI checks them
 #   make fuzz         forge tokens for ten minutes (FUZZ_SECONDS=600) and see none believed
@@ -51,6 +51,7 @@ test: $(PACKAGES) $(NODE_PACKAGES) $(APP_PACKAGES) | test-programs
 
 test-all: test
 	$(BIN)/python tests/servers.py $(PYTEST) -m "not e2e" --backend=servers --all-inputs
+	$(PYTEST) -m e2e --ignore=tests/e2e --all-inputs
 	$(BIN)/python tests/servers.py $(PYTEST) tests/e2e --ignore=tests/e2e/apache --backend=servers
 
 # The module brings Apache's program without its service: nothing listens on this machine because of it.

@@ -38,7 +38,9 @@ ALICE_MOBILE = "+33612345647"
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--backend", choices=["embedded", "servers"], default="embedded")
     parser.addoption("--door", choices=["lane", "flask"], default="lane", help="how protocol requests come in")
-    parser.addoption("--all-inputs", action="store_true", help="on servers, try every input of every test")
+    parser.addoption(
+        "--all-inputs", action="store_true", help="every input of every test on servers, every look of every page"
+    )
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

@@ -47,7 +47,7 @@ SOURCES = sorted(path for path in IDP.rglob("*.py") if "migrations" not in path.
 
 def layer_of(module: str) -> str:
     parts = module.split(".")
-    if module in TOP or (len(parts) > 1 and parts[1] in {"demo", "conformance"}):
+    if module in TOP or (len(parts) > 1 and parts[1] in {"demo", "conformance", "commands"}):
         return "top"
     folder = parts[1] if len(parts) > 1 else ""
     return folder if folder in LAYERS else "root"

@@ -1,0 +1,169 @@
+"""`idp clients`: relying parties, and the tokens with which others register them."""
+
+import json
+from datetime import timedelta
+from typing import Any, TextIO
+
+import click
+
+from idp import clock, session_clients
+from idp.commands.program import application, as_json, cli, say
+from idp.db import db
+from idp.leases import WAITING
+from idp.oidc import clients, initial_access, registration
+from idp.oidc.claims import SCOPES
+from idp.oidc.profiles import PROFILES
+from idp.settings import settings
+
+
+@cli.group("clients")
+def client_group() -> None:
+    """Relying parties."""
+
+
+@client_group.command("add")
+@click.option("--client-id", help="Chosen at random when absent.")
+@click.option("--name", required=True, help="What visitors read.")
+@click.option("--kind", type=click.Choice(list(registration.KINDS)), default="website", show_default=True)
+@click.option("--redirect-uri", "redirect_uris", multiple=True, help="Repeatable; compared character by character.")
+@click.option("--post-logout-redirect-uri", "post_logout_redirect_uris", multiple=True)
+@click.option("--backchannel-logout-uri", help="Where its server learns that a session ended.")
+@click.option("--frontchannel-logout-uri", help="What a visitor's browser loads when a session ended.")
+@click.option("--scope", default="openid profile email", show_default=True)
+@click.option("--grant-type", "grant_types", multiple=True, help="Repeatable; by kind and scope when absent.")
+@click.option("--auth-method", help="token_endpoint_auth_method; by kind when absent.")
+@click.option("--jwks", type=click.File(), help="File with the client's public keys, for private_key_jwt.")
+@click.option("--id-token-alg", help="RS256 or ES256; by profile when absent.")
+@click.option("--metadata", type=click.File(), help="JSON file with more of its metadata, as `clients show` names it.")
+@click.option("--subject-type", type=click.Choice(["pairwise", "public"]), default="pairwise", show_default=True)
+@click.option("--pkce-optional", is_flag=True, help="Accept requests without PKCE from a client with a secret.")
+@click.option("--third-party", is_flag=True, help="Ask visitors before the first sign-in.")
+@as_json
+def clients_add(as_json: bool, pkce_optional: bool, jwks: TextIO | None, metadata: TextIO | None, **asked: Any) -> None:
+    """Register a client; its secret is printed once and kept nowhere."""
+    asked["require_pkce"] = not pkce_optional
+    if jwks is not None:
+        asked["jwks"] = _read_json(jwks)
+    if metadata is not None:
+        asked |= _read_json(metadata)
+    with application():
+        try:
+            client, secret = registration.add_client(registration.metadata_from_form(asked), now=clock.now())
+            db.session.commit()
+        except registration.MetadataFault as fault:
+            raise click.ClickException("\n".join(fault.faults)) from None
+        shown = clients.describe_client(client)
+        if secret is not None:
+            shown["client_secret"] = secret
+        say(shown, as_json)
+
+
+def _read_json(file: TextIO) -> dict[str, Any]:
+    try:
+        content = json.load(file)
+    except ValueError as fault:
+        raise click.ClickException(f"{file.name} is not JSON: {fault}") from None
+    if not isinstance(content, dict):
+        raise click.ClickException(f"{file.name} holds no JSON object")
+    return content
+
+
+@client_group.command("list")
+@as_json
+def clients_list(as_json: bool) -> None:
+    """List the clients."""
+    with application():
+        say([clients.describe_client(client) for client in clients.list_clients()], as_json)
+
+
+@client_group.command("show")
+@click.argument("client_id")
+@as_json
+def clients_show(client_id: str, as_json: bool) -> None:
+    """Show a client."""
+    with application():
+        client = clients.find_client(client_id)
+        if client is None:
+            raise click.ClickException("no such client")
+        say(clients.describe_client(client), as_json)
+
+
+@client_group.command("initial-token")
+@click.option("--uses", type=click.IntRange(1, 10_000), default=1, show_default=True, help="Clients it may register.")
+@click.option("--expires", type=click.IntRange(1, 3_650), default=7, show_default=True, help="In how many days.")
+@click.option("--scope", default="openid profile email", show_default=True, help="What clients may have at most.")
+@click.option(
+    "--application-type", "application_types", multiple=True, type=click.Choice(initial_access.APPLICATION_TYPES),
+    default=("web",), show_default=True, help="Repeatable.",
+)  # fmt: skip
+@click.option(
+    "--subject-type", "subject_types", multiple=True, type=click.Choice(["pairwise", "public"]), default=("pairwise",),
+    show_default=True, help="Repeatable; the first is the default.",
+)  # fmt: skip
+@click.option("--host", "hosts", multiple=True, help="Repeatable: a domain that all redirect URIs must be in.")
+@click.option("--security-profile", type=click.Choice(sorted(PROFILES)), help="What each client is held to.")
+@click.option("--note", default="", help="For whom it is.")
+@as_json
+def clients_initial_token(as_json: bool, uses: int, expires: int, scope: str, note: str, **limits: Any) -> None:
+    """Make an initial access token, with which somebody else registers clients; printed once and kept nowhere."""
+    scopes = tuple(sorted(set(scope.split())))
+    unknown = sorted(set(scopes) - set(SCOPES))
+    if unknown:
+        raise click.ClickException(f"scope: not offered: {', '.join(unknown)}")
+    with application():
+        now = clock.now()
+        token, value = initial_access.issue_initial_token(
+            initial_access.Limits(scopes=scopes, **limits),
+            uses=uses, expires_at=now + timedelta(days=expires), note=note, now=now,
+        )  # fmt: skip
+        db.session.commit()
+        shown = initial_access.describe_initial_token(token) | {"initial_access_token": value}
+        if not settings.registration.enabled:
+            click.echo("idp: /register is off: set registration.enabled", err=True)
+        say(shown, as_json)
+
+
+@client_group.command("initial-tokens")
+@as_json
+def clients_initial_tokens(as_json: bool) -> None:
+    """List the initial access tokens; never their values."""
+    with application():
+        say([initial_access.describe_initial_token(one) for one in initial_access.list_initial_tokens()], as_json)
+
+
+@client_group.command("revoke-initial-token")
+@click.argument("token_id")
+def clients_revoke_initial_token(token_id: str) -> None:
+    """End an initial access token; the clients that it registered stay."""
+    with application():
+        if not initial_access.revoke_initial_token(token_id, clock.now()):
+            raise click.ClickException("no such token, or revoked before")
+        db.session.commit()
+        click.echo("revoked")
+
+
+@client_group.command("logouts")
+@click.argument("client_id")
+@click.option("--limit", default=50, show_default=True, type=click.IntRange(1, 1000), help="The latest ones.")
+@as_json
+def clients_logouts(client_id: str, limit: int, as_json: bool) -> None:
+    """Show whether a client was told of the sessions that ended, and what it answered."""
+    with application():
+        if clients.find_client(client_id) is None:
+            raise click.ClickException("no such client")
+        say([_logout_facts(one) for one in session_clients.log_of(client_id, limit)], as_json)
+
+
+def _logout_facts(entry: session_clients.SessionClient) -> dict[str, Any]:
+    is_waiting = entry.state in WAITING
+    return {
+        "client_id": entry.client_id,
+        # What the client calls the session, in its ID tokens and in the logout token.
+        "sid": entry.their_sid,
+        "state": entry.state,
+        "attempts": entry.attempts,
+        "answer": entry.answer_class,
+        "ended_at": entry.ended_at.isoformat() if entry.ended_at else None,
+        "changed_at": entry.changed_at.isoformat(),
+        "next_attempt_at": entry.not_before.isoformat() if is_waiting else None,
+    }

@@ -1,0 +1,95 @@
+"""`idp serve|worker|demo|db|doctor`: what starts the provider and looks after it."""
+
+import sys
+
+import click
+from flask_migrate import upgrade
+from sqlalchemy import text
+
+from idp import create_app, server
+from idp.commands.program import application, as_json, cli, say
+from idp.db import db
+from idp.messages.dkim_signature import DkimFault, open_signer
+from idp.messages.relays import RelayFault, parse_relay
+from idp.messages.smpp import SmppFault
+from idp.oidc import keys
+from idp.settings import SettingsFault, load_settings, settings
+from idp.state import state
+from idp.worker import run_worker
+
+
+@cli.command()
+@click.option("--host", default="127.0.0.1", show_default=True)
+@click.option("--port", default=8000, show_default=True)
+@click.option("--workers", default=1, show_default=True, help="Processes.")
+@click.option("--threads", default=8, show_default=True, help="Threads of each process.")
+def serve(host: str, port: int, workers: int, threads: int) -> None:
+    """Serve the provider."""
+    _checked_settings()
+    server.serve(host=host, port=port, workers=workers, threads=threads)
+
+
+@cli.command()
+def worker() -> None:
+    """Send what waits in the outbox, until told to stop; run any number of these."""
+    _checked_settings()
+    try:
+        run_worker(create_app())
+    except (DkimFault, RelayFault, SmppFault) as fault:
+        raise click.ClickException(str(fault)) from None
+
+
+@cli.command()
+@click.option("--directory", "folder", default="var", show_default=True, help="Where the data are kept; deletable.")
+def demo(folder: str) -> None:
+    """Start the demonstration: provider, relying party and mailbox on this machine."""
+    from idp.demo import run
+
+    run.main(folder)
+
+
+def _checked_settings() -> None:
+    """End with every fault of the configuration, before any process is started."""
+    try:
+        loaded = load_settings()
+        for url in loaded.relay_urls:
+            parse_relay(url)
+        open_signer(loaded.smtp)
+    except (DkimFault, RelayFault) as fault:
+        raise click.ClickException(str(fault)) from None
+    except SettingsFault as fault:
+        for line in fault.faults:
+            click.echo(f"idp: {line}", err=True)
+        sys.exit(2)
+
+
+@cli.group("db")
+def database() -> None:
+    """The database."""
+
+
+@database.command("upgrade")
+def db_upgrade() -> None:
+    """Bring the tables to this version's shape, and make the first signing keys."""
+    with application():
+        upgrade()
+        keys.ensure_signing_keys()
+        click.echo("the database is up to date")
+
+
+@cli.command()
+@as_json
+def doctor(as_json: bool) -> None:
+    """Check the configuration and what it points to."""
+    with application():
+        db.session.execute(text("SELECT 1"))
+        state.store.ping()
+        facts = {
+            "issuer": settings.issuer,
+            "database": db.engine.dialect.name,
+            "state": type(state.store).__name__,
+            "mail relays": len(settings.relay_urls),
+            "sms": settings.sms.transport or "off",
+            "fixed code": "for one account (conformance)" if settings.conformance.account else "none",
+        }
+        say(facts, as_json)

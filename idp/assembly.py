@@ -28,10 +28,15 @@ PARTS = (
     "idp.oidc.logout",
     "idp.developers.views",
     "idp.selfservice.home",
+    "idp.admin.api.views",
+    "idp.admin.console.home",
     "idp.well_known",
 )
 # Tables that answer no request of their own.
-TABLES = ("idp.admin.administrators", "idp.mfa.passkeys", "idp.mfa.promotion")
+TABLES = (
+    "idp.admin.administrators", "idp.admin.changes", "idp.admin.tokens", "idp.mfa.passkeys", "idp.mfa.promotion",
+    "idp.audit.checkpoints",
+)  # fmt: skip
 
 
 # What must hold for a node to take requests, besides its stores; functions without arguments.

@@ -54,10 +54,11 @@ def get_logger() -> Any:
 
 def redact(_logger: object, _name: str, event: MutableMapping[str, Any]) -> Mapping[str, Any]:
     """Blot out forbidden keys, and anything shaped like a NIR, an address, a number or a token."""
-    return {key: "[redacted]" if _FORBIDDEN.search(key) else _clean(value) for key, value in event.items()}
+    return {key: "[redacted]" if _FORBIDDEN.search(key) else clean(value) for key, value in event.items()}
 
 
-def _clean(value: Any) -> Any:
+def clean(value: Any) -> Any:
+    """Blot out whatever in ``value`` is shaped like a NIR, an address, a number or a token."""
     if isinstance(value, str):
         for shape, word in _SHAPES:
             value = shape.sub(word, value)
@@ -65,7 +66,7 @@ def _clean(value: Any) -> Any:
     if isinstance(value, Mapping):
         return redact(None, "", dict(value))
     if isinstance(value, list | tuple):
-        return [_clean(item) for item in value]
+        return [clean(item) for item in value]
     return value
 
 

@@ -32,11 +32,23 @@ PAUSES = Counter("idp_pauses_total", "Pauses begun", ["kind"])
 TOKEN = Counter("idp_token_total", "Token requests", ["grant", "outcome", "error"])
 DEVICE = Counter("idp_device_total", "Devices that asked to be connected, and what became of it", ["outcome"])
 ACCOUNT = Counter("idp_account_acts_total", "Acts in « Gérer mon compte »", ["act"])
+ADMIN = Counter("idp_admin_acts_total", "Acts of administrators", ["act", "outcome"])
+ADMIN_EMERGENCIES = Counter("idp_admin_emergencies_total", "Risky changes that one administrator applied alone")
+ADMIN_ENROLMENT = Counter("idp_admin_enrolment_total", "First passkeys of administrators", ["outcome"])
+ADMIN_API = Counter("idp_admin_api_total", "Requests to `/admin/api`", ["route", "status"])
 ERRORS = Counter("idp_errors_total", "Error pages and error answers", ["code"])
 FETCH = Counter("idp_fetch_total", "Documents fetched from relying parties", ["outcome"])
 IN_APP = Counter("idp_in_app_total", "Steps of sign-ins inside the app", ["step", "outcome"])
 REGISTRATION = Counter("idp_client_registration_total", "Requests to `/register`", ["act", "outcome"])
 LOGOUT_DELIVERY = Counter("idp_logout_delivery_total", "Services told of a sign-out", ["channel", "outcome"])
+SUPPORT = Counter("idp_support_acts_total", "Acts of the support desk", ["act", "outcome"])
+AUDIT_SEALED = Counter("idp_audit_sealed_total", "Audit events that were given their place in the chain")
+AUDIT_FORGOTTEN = Counter("idp_audit_forgotten_total", "Audit events deleted for their age")
+AUDIT_LAG = Gauge(
+    "idp_audit_lag_seconds",
+    "How long the oldest audit event has waited for its place in the chain",
+    multiprocess_mode="livemostrecent",
+)
 RESUMED = Counter("idp_resumed_logins_total", "Sign-ins taken up again after a closed tab")
 BOUNCED = Counter("idp_bounced_total", "Relying parties that sent a signed-in visitor back at once")
 HTTP = Histogram("idp_http_request_duration_seconds", "Requests", ["route", "code"], buckets=_STEPS)

@@ -64,9 +64,9 @@ def _is_key(value: SecretStr) -> SecretStr:
 
 
 _ORIGIN = re.compile(r"https://[a-z0-9.-]+(?::\d{1,5})?|android:apk-key-hash:[A-Za-z0-9_-]{43}")
-_APPLE_APP = re.compile(r"[A-Z0-9]{10}\.[A-Za-z0-9.-]+")
-_PACKAGE = re.compile(r"[A-Za-z]\w*(?:\.[A-Za-z]\w*)+")
-_FINGERPRINT = re.compile(r"[0-9A-F]{2}(?::[0-9A-F]{2}){31}")
+APPLE_APP = re.compile(r"[A-Z0-9]{10}\.[A-Za-z0-9.-]+")
+PACKAGE = re.compile(r"[A-Za-z]\w*(?:\.[A-Za-z]\w*)+")
+FINGERPRINT = re.compile(r"[0-9A-F]{2}(?::[0-9A-F]{2}){31}")
 
 # Those of `mfa/levels.py`, or none.
 Acr = Literal["", "urn:sesame:acr:2sv", "urn:sesame:acr:mfa", "phr"]
@@ -397,14 +397,14 @@ class PasskeySettings(Section):
         for origin in self.origins:
             if not _ORIGIN.fullmatch(origin):
                 raise ValueError(f"{origin!r} is no origin: https://host, or android:apk-key-hash: and 43 characters")
-        if any(not _APPLE_APP.fullmatch(app) for app in self.apple_apps):
+        if any(not APPLE_APP.fullmatch(app) for app in self.apple_apps):
             raise ValueError("apple_apps are TEAMID.bundle.id")
         if any(not path.startswith("/") for path in self.apple_paths):
             raise ValueError("apple_paths begin with /")
         for package, fingerprints in self.android_apps.items():
-            if not _PACKAGE.fullmatch(package) or not fingerprints:
+            if not PACKAGE.fullmatch(package) or not fingerprints:
                 raise ValueError(f"{package!r} is no package name with fingerprints")
-            if any(not _FINGERPRINT.fullmatch(fingerprint) for fingerprint in fingerprints):
+            if any(not FINGERPRINT.fullmatch(fingerprint) for fingerprint in fingerprints):
                 raise ValueError(f"fingerprints of {package} are 32 pairs of hexadecimal digits with colons")
         return self
 
@@ -674,6 +674,25 @@ class LogoutSettings(Section):
     )
 
 
+class AuditSettings(Section):
+    """The audit trail."""
+
+    keep: timedelta = Field(
+        default=timedelta(days=365),
+        ge=timedelta(days=1),
+        description="how long events are kept (CNIL: six months to a year)",
+    )
+
+
+class SupportSettings(Section):
+    """How often the support desk may do what it does."""
+
+    views_per_hour: int = Field(default=60, ge=1, description="accounts that one adviser opens in an hour")
+    acts_per_hour: int = Field(default=30, ge=1, description="acts of one adviser in an hour")
+    lifts_per_day: int = Field(default=2, ge=1, description="times that the pauses of one account are lifted in a day")
+    advices_per_day: int = Field(default=2, ge=1, description="messages to one account about changing a contact")
+
+
 class CertificationSettings(Section):
     """What only the certification of the provider needs; off everywhere else."""
 
@@ -706,6 +725,45 @@ class ConformanceSettings(Section):
         if bool(self.account) != bool(self.fixed_code):
             raise ValueError("account and fixed_code go together")
         return self
+
+
+class AdminSettings(Section):
+    """The console `/admin` and its REST interface: from where they answer, and how much one person may do alone."""
+
+    networks: tuple[str, ...] = Field(
+        default=("127.0.0.0/8", "::1/128"),
+        description="where `/admin` answers; everybody else is told that it is not there (404)",
+    )
+    four_eyes: bool | None = Field(
+        default=None, description="whether a second person approves what is risky; unset: unless the issuer is loopback"
+    )
+    session_idle: timedelta = Field(
+        default=timedelta(minutes=15), description="without an act for so long, the passkey is asked for again"
+    )
+    enrolment: timedelta = Field(
+        default=timedelta(days=7), description="how long the password of a new administrator enrols a first passkey"
+    )
+    enrolment_tries: int = Field(default=5, ge=1, description="passwords tried per name and address in 15 min")
+    longest_token: timedelta = Field(
+        default=timedelta(days=90), description="how long a token of the REST interface lives at most"
+    )
+    secret_overlap: timedelta = Field(
+        default=timedelta(days=7), description="how long an old client secret goes on beside a new one"
+    )
+
+    @model_validator(mode="after")
+    def _bounds(self) -> "AdminSettings":
+        _ = self.reachable_from
+        if not timedelta(minutes=1) <= self.session_idle <= timedelta(minutes=30):
+            raise ValueError("session_idle is 1 to 30 minutes")
+        if self.longest_token > timedelta(days=90):
+            raise ValueError("longest_token is at most 90 days")
+        return self
+
+    @cached_property
+    def reachable_from(self) -> tuple[Network, ...]:
+        """The networks of `networks`."""
+        return read_networks(self.networks)
 
 
 class Settings(Section):
@@ -741,9 +799,12 @@ class Settings(Section):
     in_app: InAppSettings = InAppSettings()
     registration: RegistrationSettings = RegistrationSettings()
     logout: LogoutSettings = LogoutSettings()
+    audit: AuditSettings = AuditSettings()
+    support: SupportSettings = SupportSettings()
     certification: CertificationSettings = CertificationSettings()
     conformance: ConformanceSettings = ConformanceSettings()
     developers: DeveloperSettings = DeveloperSettings()
+    admin: AdminSettings = AdminSettings()
     authorization_details: dict[str, DetailType] = Field(
         default={}, description="types of rich authorization requests (RFC 9396) that clients may register"
     )
@@ -842,6 +903,11 @@ class Settings(Section):
     def is_loopback(self) -> bool:
         """Whether the issuer is this machine only (demonstration, tests)."""
         return self.issuer_host in LOOPBACK_HOSTS
+
+    @property
+    def four_eyes(self) -> bool:
+        """Whether risky changes of administrators wait for a second person."""
+        return not self.is_loopback if self.admin.four_eyes is None else self.admin.four_eyes
 
     @property
     def has_tls(self) -> bool:

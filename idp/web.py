@@ -336,7 +336,7 @@ def _for_machines() -> bool:
     return (
         "/".join(request.path.split("/")[:2]) in machine_paths
         or request.path in machine_paths
-        or (request.path.startswith("/healthz/"))
+        or request.path.startswith(("/healthz/", "/admin/api/"))
     )
 
 

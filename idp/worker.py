@@ -16,6 +16,8 @@ from flask import Flask
 from idp import clock, entropy, logs, session, session_clients
 from idp.accounts import contact_changes
 from idp.accounts.new_devices import tell_new_devices
+from idp.audit import sealing
+from idp.lanes import Lanes
 from idp.messages import outbox
 from idp.messages.delivery import Courier
 from idp.oidc.logout_courier import LogoutCourier
@@ -52,6 +54,8 @@ CHORES: list[Chore] = [
     Chore("tell-new-devices", timedelta(minutes=1), tell_new_devices),
     Chore("apply-contact-changes", timedelta(minutes=1), contact_changes.apply_due),
     Chore("purge-contact-changes", timedelta(hours=1), contact_changes.purge_changes),
+    Chore("forget-audit", timedelta(minutes=1), sealing.forget),
+    Chore("watch-audit", timedelta(minutes=1), sealing.watch),
     Chore("purge-sessions", timedelta(minutes=1), session.purge_records),
 ]
 
@@ -85,8 +89,12 @@ class Worker:
         # Made here, not in the thread: a relay that cannot be used stops the start.
         self._courier = Courier(app, name=name, on_lane_free=self._wake)
         self._logout_courier = LogoutCourier(app, name=name, on_lane_free=self._wake)
+        # The trail has a thread and a connection of its own: a long batch must not hold up a code.
+        self._books = Lanes(app, {}, on_lane_free=self._wake)
         self._loop: asyncio.AbstractEventLoop | None = None
         self._woken = {"deliver": asyncio.Event(), "tell": asyncio.Event()}
+        # Not woken by messages: events wait some seconds and are linked together.
+        self._sealing_ends = asyncio.Event()
         self._is_stopping = False
         self._thread: threading.Thread | None = None
         self._chores_at: dict[str, datetime] = {}
@@ -114,6 +122,8 @@ class Worker:
         # Each by itself: what ails one, a table or a network, must not hold up the others.
         tidying = asyncio.create_task(self._repeat(self._tidy, every=_TIDY_EVERY, woken=asyncio.Event()))
         telling = asyncio.create_task(self._repeat(self._tell, every=self._look_every, woken=self._woken["tell"]))
+        sealing_on = self._repeat(self._seal, every=sealing.SEAL_EVERY.total_seconds(), woken=self._sealing_ends)
+        bookkeeping = asyncio.create_task(sealing_on)
         try:
             await self._repeat(self._deliver, every=self._look_every, woken=self._woken["deliver"])
         finally:
@@ -121,8 +131,10 @@ class Worker:
             self._is_stopping = True
             # Not cancelled in the middle of a claim: what it took would wait for the end of its lease.
             self._woken["tell"].set()
+            self._sealing_ends.set()
             tidying.cancel()
-            await asyncio.gather(tidying, telling, return_exceptions=True)
+            await asyncio.gather(tidying, telling, bookkeeping, return_exceptions=True)
+            self._books.close()
             await asyncio.gather(self._courier.finish(_FINISH_WITHIN), self._logout_courier.finish(_FINISH_WITHIN))
             log.info("worker-stopped")
 
@@ -147,6 +159,9 @@ class Worker:
 
     async def _tell(self) -> bool:
         return await self._logout_courier.start_some() > 0
+
+    async def _seal(self) -> bool:
+        return await self._books.in_database(lambda: sealing.seal(clock.now()))
 
     async def _tidy(self) -> bool:
         await self._courier.tidy()

@@ -9,7 +9,16 @@ import pytest
 IDP = Path(__file__).parent.parent / "idp"
 # Higher imports lower. Files at the root of idp/ are the floor.
 LAYERS = ["root", "messages", "accounts", "mfa", "signin", "oidc", "developers", "selfservice", "admin", "top"]
-TOP = {"idp", "idp.commands", "idp.worker", "idp.assembly", "idp.server", "idp.demo"}
+TOP = {
+    "idp",
+    "idp.audit_commands",
+    "idp.command_line",
+    "idp.commands",
+    "idp.worker",
+    "idp.assembly",
+    "idp.server",
+    "idp.demo",
+}
 OWNERS = {
     "jose": "oidc/jose",
     # The conformance suite's keys are not ours.
@@ -41,6 +50,7 @@ OWNERS = {
         "mfa/fido_metadata",
         "mfa/webauthn_attestation",
         "conformance/keys",
+        "audit/checkpoints",
     ),
 }
 SOURCES = sorted(path for path in IDP.rglob("*.py") if "migrations" not in path.parts)
@@ -119,3 +129,19 @@ def test_every_file_says_what_it_decides(path: Path) -> None:
     tree = ast.parse(path.read_text(encoding="utf-8"))
 
     assert not tree.body or ast.get_docstring(tree), f"{path.relative_to(IDP)} has no docstring"
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=module_name)
+def test_an_audit_event_is_recorded_by_a_function_of_its_own(path: Path) -> None:
+    here = path.relative_to(IDP).as_posix()
+    # The administration's events are named by its table of acts.
+    if here.endswith("events.py") or here.startswith(("audit/", "admin/")):
+        return
+
+    calls = [
+        node
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Call) and ast.unparse(node.func) in {"audit.record", "record_event"}
+    ]
+
+    assert not calls, f"{here} records an event without a typed function: add one to the events.py of its folder"

@@ -3,6 +3,7 @@
 Run it after adding a setting, a route, an error or a metric: ``make reference``.
 """
 
+import ast
 import sys
 import tempfile
 from collections.abc import Iterable
@@ -140,11 +141,40 @@ def methods_page() -> str:
     )
 
 
+def events_page() -> str:
+    """List every audit event that has a function of its own, with its fields."""
+    rows = ["| event | recorded by | fields | when |", "|---|---|---|---|"]
+    found = []
+    for path in sorted(IDP.rglob("*events.py")):
+        module = ".".join(("idp", *path.relative_to(IDP).with_suffix("").parts))
+        for node in ast.parse(path.read_text(encoding="utf-8")).body:
+            if isinstance(node, ast.FunctionDef):
+                found.append(_event_row(module, node))
+    return (
+        HEAD + "# Audit events\n\nEach has `at`, `outcome`, and where it is known `account_id`, `client_id`, "
+        "`administrator`, `reference` and `reason`; the fields below are its own. `{kind}` is `email` or `mobile`.\n\n"
+        + "\n".join([*rows, *sorted(found)])
+        + "\n"
+    )
+
+
+def _event_row(module: str, function: ast.FunctionDef) -> str:
+    call = next(
+        node for node in ast.walk(function) if isinstance(node, ast.Call) and ast.unparse(node.func) == "record"
+    )
+    name = ast.unparse(call.args[0]).strip("f'")
+    common = {"outcome", "account_id", "client_id", "administrator", "reason"}
+    fields = [keyword.arg for keyword in call.keywords if keyword.arg and keyword.arg not in common]
+    text = " ".join((ast.get_docstring(function) or "").split())
+    return f"| `{name}` | `{module}.{function.name}` | {_words(fields)} | {text} |"
+
+
 def _words(values: Iterable[str]) -> str:
     return ", ".join(f"`{value}`" for value in values)
 
 
 PAGES = {
+    "events.md": events_page,
     "methods.md": methods_page,
     "errors.md": errors_page,
     "settings.md": settings_page,

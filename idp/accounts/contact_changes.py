@@ -10,7 +10,8 @@ from typing import Final, Literal
 from sqlalchemy import ForeignKey, LargeBinary, String, delete, select
 from sqlalchemy.orm import Mapped, mapped_column
 
-from idp import audit, crypto, entropy
+from idp import crypto, entropy
+from idp.accounts import events
 from idp.accounts.contacts import mask_email, mask_mobile
 from idp.accounts.models import Account
 from idp.db import Base, Moment, db
@@ -106,7 +107,7 @@ def confirm_change(change: ContactChange, account: Account, *, delay: timedelta,
         if other.applied_at is None:
             other.ended_at, other.ending = now, "replaced"
     change.confirmed_at, change.due_at = now, now + delay
-    audit.record(f"{change.kind}-change-confirmed", account_id=account.id, delay=int(delay.total_seconds()))
+    events.contact_change_confirmed(change.kind, account_id=account.id, delay=delay)
     if delay:
         alert(account, f"{change.kind}-change-asked", now=now, detail={"name": change.masked})
     else:
@@ -138,7 +139,7 @@ def undo_changes(account_id: str, now: datetime, *, kinds: tuple[Kind, ...] = KI
             change.ended_at, change.ending = now, "undone"
         if changes:
             undone.append(kind)
-            audit.record(f"{kind}-change-undone", account_id=account_id, changes=len(changes))
+            events.contact_change_undone(kind, account_id=account_id, changes=len(changes))
     return tuple(undone)
 
 
@@ -163,7 +164,7 @@ def _apply(change: ContactChange, account: Account, now: datetime) -> None:
         old_email=old if change.kind == "email" and change.old_verified_at else None,
         old_mobile=old if change.kind == "mobile" and change.old_verified_at else None,
     )  # fmt: skip
-    audit.record(f"{change.kind}-changed", account_id=account.id)
+    events.contact_changed(change.kind, account_id=account.id)
 
 
 def _set(account: Account, kind: Kind, value: str | None, verified_at: datetime | None, now: datetime) -> None:

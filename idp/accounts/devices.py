@@ -78,7 +78,12 @@ def find_lane(cookie: str | None, account_id: str | None, *, now: datetime) -> s
     person's, draws a new cookie, and must not wipe the count. Asks the database for no account too.
     """
     device = db.session.get(KnownDevice, (find_device(cookie, account_id, now=now) or "", account_id or ""))
-    return f"device-{device.created_at:%Y%m%dT%H%M%S.%f}" if device else None
+    return _lane_of(device) if device else None
+
+
+def lanes_of(account_id: str) -> list[str]:
+    """Return the lanes of every device that is recognised for an account."""
+    return [_lane_of(device) for device in list_devices(account_id)]
 
 
 def list_devices(account_id: str) -> list[KnownDevice]:
@@ -103,6 +108,10 @@ def _keep(device_hash: str, account_id: str, label: str, now: datetime) -> None:
         db.session.add(device)
     device.label, device.last_seen_at, device.revoked_at = label[:_LONGEST_LABEL], now, None
     db.session.flush()
+
+
+def _lane_of(device: KnownDevice) -> str:
+    return f"device-{device.created_at:%Y%m%dT%H%M%S.%f}"
 
 
 def _read_cookie(cookie: str | None) -> str | None:

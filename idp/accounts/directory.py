@@ -1,7 +1,7 @@
 """How accounts are found, added and changed; callers commit."""
 
 import base64
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -10,7 +10,7 @@ from sqlalchemy import select, update
 from sqlalchemy.exc import IntegrityError
 
 from idp import clock, crypto, entropy
-from idp.accounts.contacts import mask_email, mask_mobile, parse_email, parse_mobile
+from idp.accounts.contacts import email_key, mask_email, mask_mobile, parse_email, parse_mobile
 from idp.accounts.models import Account, Status, index_nir
 from idp.accounts.new_passwords import check_new_password
 from idp.accounts.nir import parse_nir
@@ -56,6 +56,18 @@ def get_account(account_id: str) -> Account:
 def find_account_by_nir(nir: str) -> Account | None:
     """The account of a canonical NIR (`parse_nir`)."""
     return db.session.scalars(select(Account).where(Account.nir_index == index_nir(nir))).one_or_none()
+
+
+def find_accounts_by_email(email: str) -> Sequence[Account]:
+    """Every account that has exactly this address (`parse_email`); people share mailboxes."""
+    index = crypto.blind_index(email_key(email), column="email")
+    return db.session.scalars(select(Account).where(Account.email_index == index)).all()
+
+
+def find_accounts_by_mobile(mobile: str) -> Sequence[Account]:
+    """Every account that has exactly this number (`parse_mobile`)."""
+    index = crypto.blind_index(mobile, column="mobile")
+    return db.session.scalars(select(Account).where(Account.mobile_index == index)).all()
 
 
 def find_credentials(nir: str) -> Credentials | None:
@@ -119,6 +131,18 @@ def add_account(
             raise
         # `from None`: the database's message quotes the values.
         raise DuplicateAccount from None
+    return account
+
+
+def add_staff_account(*, now: datetime) -> Account:
+    """Add an account for somebody who works here: without a NIR, so that no number typed by anybody leads to it."""
+    account = Account(id=entropy.identifier(), locale="fr", created_at=now, updated_at=now)
+    account.status, account.password_hash, account.password_changed_at = "active", None, None
+    account.set_nir("")
+    # An index of a NIR is hexadecimal; this one cannot be one.
+    account.nir_index = f"staff:{account.id}"
+    db.session.add(account)
+    db.session.flush()
     return account
 
 

@@ -6,9 +6,10 @@ comparison, the same counters, the same answer.
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Literal
 
-from idp import audit, metrics
-from idp.accounts import devices, directory, throttle
+from idp import metrics
+from idp.accounts import devices, directory, events, throttle
 from idp.accounts.directory import Credentials
 from idp.accounts.models import Account, index_nir
 from idp.accounts.passwords import HashingBusy, PasswordCheck, check_password, hash_password
@@ -95,12 +96,14 @@ def _strengthen(account_id: str, *, old: str, password: str) -> Account:
     return directory.get_account(account_id)
 
 
-def _record(outcome: str, found: Credentials | None, device: str | None, *, reason: str | None = None) -> None:
+def _record(
+    outcome: Literal["ok", "wrong", "paused"],
+    found: Credentials | None,
+    device: str | None,
+    *,
+    reason: str | None = None,
+) -> None:
     metrics.PASSWORD.labels(outcome=outcome).inc()
-    audit.record(
-        "password",
-        outcome=outcome,
-        account_id=found.account_id if found else None,
-        reason=reason,
-        recognised=device is not None,
+    events.password_tried(
+        outcome, account_id=found.account_id if found else None, reason=reason, recognised=device is not None
     )

@@ -77,6 +77,18 @@ def spend_attempt(*, nir_index: str, device: str | None, address: str, password:
             return Pause(paused.until, "account")
 
 
+def find_pause(*, nir_index: str, device: str | None, now: datetime) -> datetime | None:
+    """Return until when this lane accepts no password, if it pauses."""
+    tries = state.get(TRIES, _lane(nir_index, device))
+    return tries.until if tries is not None and tries.until is not None and now < tries.until else None
+
+
+def lift_pause(*, nir_index: str, device: str | None) -> bool:
+    """Forget the wrong passwords of a lane, its pause with them; tell whether there was one."""
+    had = state.take(TRIES, _lane(nir_index, device))
+    return had is not None and had.until is not None
+
+
 def give_back_attempt(*, nir_index: str, device: str | None) -> None:
     """Undo `spend_attempt` for a try that was never compared (every hashing lane was taken)."""
     state.change(TRIES, _lane(nir_index, device), lambda old: Tries(max(old.count - 1, 0)), ttl=_memory())

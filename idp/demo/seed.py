@@ -7,6 +7,7 @@ from flask_migrate import upgrade
 from idp import clock
 from idp.accounts import directory
 from idp.admin.administrators import add_administrator
+from idp.admin.roles import ROLES
 from idp.db import db
 from idp.demo.place import Addresses
 from idp.oidc import clients, keys, registration
@@ -51,7 +52,7 @@ def prepare_database(addresses: Addresses) -> None:
 
 def create_administrator() -> str | None:
     """Return the password of a new administrator `admin`, to be printed once; ``None`` if there already is one."""
-    password = add_administrator("admin", clock.now())
+    password = add_administrator("admin", clock.now(), tuple(ROLES))
     db.session.commit()
     return password
 

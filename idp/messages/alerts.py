@@ -33,6 +33,9 @@ KINDS = (
     "recovery-codes-made",
     "codes-unused",
     "stopped",
+    "support-unlocked",
+    "email-change-advised",
+    "mobile-change-advised",
 )
 
 

@@ -7,9 +7,9 @@ from datetime import datetime, timedelta
 
 from flask import Flask
 
-from idp import audit, clock, leases, logs, metrics
+from idp import clock, leases, logs, metrics
 from idp.lanes import Lanes
-from idp.messages import outbox, receipts, sms_budget
+from idp.messages import events, outbox, receipts, sms_budget
 from idp.messages.models import Outbox
 from idp.messages.outbox import Claimed, Fate
 from idp.messages.senders import open_senders
@@ -138,11 +138,10 @@ def _is_within_budget(message: Claimed, now: datetime) -> bool:
 
 def _audited(fates: list[Fate]) -> list[Fate]:
     for fate in fates:
-        audit.record(
-            "message",
-            outcome=fate.status,
+        events.message_settled(
+            fate.status,
             account_id=fate.account_id,
-            reason=fate.answer_class,
+            answer_class=fate.answer_class,
             channel=fate.channel,
             purpose=fate.purpose,
         )

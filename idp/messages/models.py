@@ -33,6 +33,7 @@ class Outbox(Leased):
         Index("ix_outbox_ending", "state", "deadline"),
         Index("ix_outbox_matter", "matter", "id"),
         Index("ix_outbox_relay_ref", "relay_ref"),
+        Index("ix_outbox_account", "account_id", "id"),
     )
 
     # Asking twice for one message writes one row (RC-18). Also what the sealed columns are bound to.

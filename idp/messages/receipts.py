@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from idp import audit, logs, metrics
-from idp.messages import outbox
+from idp import logs, metrics
+from idp.messages import events, outbox
 from idp.messages.outbox import Fate
 from idp.messages.transport import Receipt
 from idp.state import Space, state
@@ -50,11 +50,10 @@ def _apply(receipt: Receipt, now: datetime) -> bool:
 
 
 def _audit(fate: Fate) -> None:
-    audit.record(
-        "message-receipt",
-        outcome=fate.status,
+    events.receipt_came(
+        fate.status,
         account_id=fate.account_id,
-        reason=fate.answer_class,
+        answer_class=fate.answer_class,
         channel=fate.channel,
         purpose=fate.purpose,
     )

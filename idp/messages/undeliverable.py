@@ -10,8 +10,9 @@ from sqlalchemy import String, delete, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Mapped, mapped_column
 
-from idp import audit, crypto, metrics
+from idp import crypto, metrics
 from idp.db import Base, Moment, db
+from idp.messages import events
 
 TAG_LENGTH = 8
 
@@ -38,7 +39,7 @@ def mark_undeliverable(account_id: str, tag: str, reason: str, now: datetime) ->
     row = {"account_id": account_id, "address_index": tag, "reason": reason, "at": now}
     db.session.execute(insert(Undeliverable).values(row).on_conflict_do_nothing())
     metrics.MAIL_BOUNCES.labels(reason).inc()
-    audit.record("bounce", outcome=reason, account_id=account_id, channel="email")
+    events.mail_bounced(reason, account_id=account_id)
 
 
 def is_undeliverable(account_id: str, email: str | None) -> bool:

@@ -9,8 +9,8 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Literal, get_args
 
-from idp import audit, crypto, entropy, metrics
-from idp.mfa import guard
+from idp import crypto, entropy, metrics
+from idp.mfa import events, guard
 from idp.mfa.fixed_code import find_fixed_code
 from idp.settings import settings
 from idp.state import Space, state
@@ -146,7 +146,7 @@ def check_code(
     metrics.OTP_VERIFY.labels(challenge.channel, verdict.outcome).inc()
     if verdict.outcome == "ok":
         metrics.OTP_AGE_AT_USE.labels(challenge.channel).observe((now - challenge.sent_at).total_seconds())
-    audit.record("code", outcome=verdict.outcome, account_id=account_id, channel=challenge.channel, purpose=purpose)
+    events.code_tried(verdict.outcome, account_id=account_id, channel=challenge.channel, purpose=purpose)
     return verdict
 
 

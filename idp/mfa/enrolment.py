@@ -7,13 +7,13 @@ that do are « Gérer mon compte » and the page that offers it after a sign-in.
 from datetime import datetime
 from typing import Any
 
-from idp import audit, metrics
+from idp import metrics
 from idp.accounts.contacts import mask_email
 from idp.accounts.models import Account
 from idp.db import db
 from idp.messages import outbox
 from idp.messages.alerts import alert
-from idp.mfa import passkeys
+from idp.mfa import events, passkeys
 from idp.mfa.authenticators import suggest_name
 from idp.mfa.passkeys import CannotAdd, Passkey
 from idp.mfa.webauthn import WebauthnFault, ask_to_register, check_registration
@@ -54,13 +54,13 @@ def enrol(account: Account, answer: str, *, place: str, device: str, now: dateti
         db.session.rollback()
         reason = fault.reason if isinstance(fault, WebauthnFault) else "known"
         metrics.WEBAUTHN.labels(_CEREMONY, reason).inc()
-        audit.record("passkey-added", outcome="refused", reason=reason, account_id=account_id)
+        events.passkey_not_added(account_id=account_id, reason=reason)
         raise NotEnrolled(reason) from fault
     alert(account, "factor-added", now=now, detail={"name": added.name, "device": device})
     db.session.commit()
     outbox.wake()
     metrics.WEBAUTHN.labels(_CEREMONY, "ok").inc()
-    audit.record("passkey-added", account_id=account_id, passkey=added.id, aaguid=added.aaguid)
+    events.passkey_added(account_id=account_id, passkey_id=added.id, aaguid=added.aaguid)
     return added
 
 

@@ -121,6 +121,12 @@ def clear_guard(account_id: str, lane: str) -> None:
     db.session.execute(delete(CodeGuard).where(CodeGuard.account_id == account_id, CodeGuard.lane == lane))
 
 
+def clear_guards(account_id: str) -> int:
+    """Forget the wrong codes of every lane, as support may; return how many lanes had any. The caller commits."""
+    gone = delete(CodeGuard).where(CodeGuard.account_id == account_id).returning(CodeGuard.lane)
+    return len(db.session.execute(gone).all())
+
+
 def _has_tries_left() -> ColumnElement[bool]:
     return and_(
         CodeGuard.failures < settings.code.account_failures * (CodeGuard.pauses + 1),

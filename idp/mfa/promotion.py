@@ -12,9 +12,10 @@ from typing import Literal
 from sqlalchemy import ForeignKey
 from sqlalchemy.orm import Mapped, mapped_column
 
-from idp import audit, crypto, metrics
+from idp import crypto, metrics
 from idp.accounts.models import Account
 from idp.db import Base, Moment, db
+from idp.mfa import events
 from idp.mfa.methods import offers_passkeys
 from idp.mfa.passkeys import has_passkeys
 from idp.settings import PromotionSettings, settings
@@ -101,7 +102,7 @@ def note_declined(account_id: str, now: datetime) -> None:
 def record(outcome: Outcome, account_id: str) -> None:
     """Count and keep what became of an asking."""
     metrics.PROMOTION.labels(outcome).inc()
-    audit.record("passkey-offered", outcome=outcome, account_id=account_id)
+    events.passkey_offered(outcome, account_id=account_id)
 
 
 def _ensure(account_id: str, now: datetime) -> PasskeyPromotion:

@@ -10,10 +10,11 @@ from typing import Final, Literal
 from sqlalchemy import ForeignKey, String, delete, func, select, update
 from sqlalchemy.orm import Mapped, mapped_column
 
-from idp import audit, crypto, entropy, metrics
+from idp import crypto, entropy, metrics
 from idp.accounts.models import Account
 from idp.db import Base, Moment, db
 from idp.messages.alerts import alert
+from idp.mfa import events
 from idp.mfa.tries import TryOutcome, try_once
 
 HOW_MANY: Final = 10
@@ -84,7 +85,7 @@ def use_recovery_code(account: Account, typed: str, *, lane: str, device: str, n
 
     outcome = try_once(account_id, lane=lane, now=now, is_right=_is_right)
     metrics.FACTOR.labels("recovery", outcome).inc()
-    audit.record("recovery-code", outcome=outcome, account_id=account_id)
+    events.recovery_code_tried(outcome, account_id=account_id)
     return outcome
 
 

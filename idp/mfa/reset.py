@@ -10,14 +10,14 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from idp import audit, metrics, ratelimit, session
+from idp import metrics, ratelimit, session
 from idp.accounts import devices, directory, throttle
 from idp.accounts.models import Account, index_nir
 from idp.accounts.new_passwords import check_new_password
 from idp.accounts.passwords import HashingBusy
 from idp.db import release
 from idp.messages.alerts import alert
-from idp.mfa import guard
+from idp.mfa import events, guard
 from idp.mfa.codes import Challenge, Verdict, check_code, find_challenge
 from idp.mfa.guard import CodePause
 from idp.mfa.methods import METHODS, Method
@@ -180,7 +180,7 @@ def change_password(
     ended = session.end_sessions_of(changed.id, now)
     alert(changed, "password-changed", now=now, detail=dict(detail))
     metrics.RESET.labels("changed", "ok").inc()
-    audit.record("password-reset", account_id=changed.id, channel=reset.channel, sessions=ended)
+    events.password_reset(account_id=changed.id, channel=reset.channel, sessions=ended)
 
 
 def find_distrusted(account: Account, now: datetime) -> str | None:

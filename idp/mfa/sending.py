@@ -5,11 +5,12 @@ from datetime import datetime, timedelta
 from typing import Literal
 from urllib.parse import urlsplit
 
-from idp import audit, crypto, metrics, ratelimit
+from idp import crypto, metrics, ratelimit
 from idp.accounts.models import Account
 from idp.messages import compose, outbox, sms_budget
 from idp.messages.alerts import alert
 from idp.messages.stops import Stop, issue_stop
+from idp.mfa import events
 from idp.mfa.codes import FOR_AN_ADDRESS, Challenge, Purpose, find_challenge, renew_challenge, start_challenge
 from idp.mfa.methods import Method
 from idp.mfa.words import words_of
@@ -90,7 +91,7 @@ def send_code(
         refusal, void = (None, void or full is not None) if covert else (full, void)
     if refusal is not None:
         metrics.OTP_SEND.labels(method.channel, occasion.purpose, "throttled").inc()
-        audit.record("code-send", outcome="throttled", account_id=account.id, channel=method.channel)
+        events.code_send_throttled(account_id=account.id, channel=method.channel)
         return refusal
     channel, purpose = method.channel, occasion.purpose
     renewed = renew_challenge(old, channel=channel, destination=destination, now=now) if old else None
@@ -100,7 +101,7 @@ def send_code(
     _enqueue(account, destination, challenge, occasion, now, void=void)
     outcome = "void" if void else "queued"
     metrics.OTP_SEND.labels(method.channel, purpose, outcome).inc()
-    audit.record("code-send", outcome="void" if void else "ok", account_id=account.id, channel=channel, purpose=purpose)
+    events.code_sent(account_id=account.id, channel=channel, purpose=purpose, void=void)
     if renewed is None or old is None:
         if allowance == "code":
             # The others are asked for without a password, or by somebody who is signed in.

@@ -7,12 +7,13 @@ that one entry by compare-and-set: one of the two sees the other, whichever come
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from idp import audit, metrics, session
+from idp import metrics, session
 from idp.accounts import contact_changes, devices, directory
 from idp.db import db
 from idp.messages import outbox
 from idp.messages.alerts import alert
 from idp.messages.stops import Stop, find_stop, use_stop
+from idp.mfa import events
 from idp.mfa.codes import CHALLENGES
 from idp.settings import settings
 from idp.state import Space, state
@@ -74,9 +75,7 @@ def _stop(stop: Stop, now: datetime) -> None:
     # Also what stops every unfinished sign-in of this account: proofs from before count no more.
     account.stopped_at = account.updated_at = now
     alert(account, "stopped", now=now)
-    audit.record(
-        "stop", account_id=account.id, reason="code" if stop.challenge_id else "alert", sessions=ended
-    )  # fmt: skip
+    events.stop_key_used(account_id=account.id, of="code" if stop.challenge_id else "alert", sessions=ended)
 
 
 def _close_challenge(challenge_id: str) -> tuple[str, ...]:

@@ -13,9 +13,10 @@ import pyotp
 from sqlalchemy import BigInteger, ForeignKey, LargeBinary, delete, update
 from sqlalchemy.orm import Mapped, mapped_column
 
-from idp import audit, crypto, entropy, metrics
+from idp import crypto, entropy, metrics
 from idp.accounts.models import Account
 from idp.db import Base, Moment, db
+from idp.mfa import events
 from idp.mfa.tries import TryOutcome, try_once
 
 # RFC 4226 §4 R6: "RECOMMEND a shared secret length of 160 bits".
@@ -103,7 +104,7 @@ def check_totp(account_id: str, digits: str, *, lane: str, now: datetime) -> Try
 
     outcome = try_once(account_id, lane=lane, now=now, is_right=_is_right)
     metrics.FACTOR.labels("totp", outcome).inc()
-    audit.record("totp", outcome=outcome, account_id=account_id)
+    events.totp_tried(outcome, account_id=account_id)
     return outcome
 
 

@@ -4,8 +4,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from idp import audit, clock, session_clients
+from idp import clock, session_clients
 from idp.fetch import FetchFault, fetch
+from idp.oidc import events
 from idp.oidc.clients import Client, find_client
 from idp.oidc.errors import InvalidRequest
 from idp.oidc.logout_token import issue_logout_token, seal_logout_token
@@ -122,4 +123,4 @@ def give_up(now: datetime) -> int:
 
 
 def _audit(client_id: str, account_id: str, outcome: str, reason: str) -> None:
-    audit.record("logout-told", outcome=outcome, account_id=account_id, client_id=client_id, reason=reason)
+    events.logout_told(outcome, account_id=account_id, client_id=client_id, reason=reason)

@@ -5,7 +5,8 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 from urllib.parse import unquote_plus
 
-from idp import audit, clock, ratelimit
+from idp import clock, ratelimit
+from idp.oidc import events
 from idp.oidc.assertions import HMAC, assertion_proves, read_assertion
 from idp.oidc.certificates import Certificate, is_among, is_issued_by, is_registered_subject, read_certificate
 from idp.oidc.client_keys import keys_of
@@ -35,7 +36,7 @@ def authenticate_client(request: ProtocolRequest) -> Client:
     now = clock.now()
     client = find_client(client_id)
     if not _is_proved(client, methods, secret, request, now) or client is None:
-        audit.record("client-authentication", outcome="refused", client_id=client.client_id if client else None)
+        events.client_refused(client_id=client.client_id if client else None)
         raise InvalidClient("Client authentication failed.", detail=f"presented as {' or '.join(methods)}")
     if not client.is_public:
         note_client(client.client_id, request.address, now)

@@ -25,6 +25,7 @@ class ClientRow(Base):
     created_at: Mapped[datetime] = mapped_column(Moment)
     updated_at: Mapped[datetime] = mapped_column(Moment)
     suspended_at: Mapped[datetime | None] = mapped_column(Moment, default=None)
+    archived_at: Mapped[datetime | None] = mapped_column(Moment, default=None)
     version: Mapped[int] = mapped_column(default=1)
 
 
@@ -38,6 +39,8 @@ class ClientSecret(Base):
     fingerprint: Mapped[str] = mapped_column(String(64))
     # Only for client_secret_jwt, whose HMAC needs the secret itself.
     sealed: Mapped[bytes | None] = mapped_column(LargeBinary, default=None)
+    # What administrators call it.
+    label: Mapped[str] = mapped_column(String(60), default="")
     created_at: Mapped[datetime] = mapped_column(Moment)
     expires_at: Mapped[datetime | None] = mapped_column(Moment, default=None)
 
@@ -121,6 +124,20 @@ class Client:
     backchannel_logout_session_required: bool = True
     frontchannel_logout_uri: str | None = None
     frontchannel_logout_session_required: bool = True
+    # The lowest level at which anybody is let in there, whatever a request asks for.
+    minimum_acr: str | None = None
+    # Shorter than the settings', in seconds.
+    access_token_lifetime: int | None = None
+    id_token_lifetime: int | None = None
+    # For administrators: what it is, whose it is, whom to call; why it needs each scope, by scope and language.
+    description: str = ""
+    team: str = ""
+    contacts: tuple[str, ...] = ()
+    purposes: dict[str, dict[str, str]] = field(default_factory=dict)
+    help_uri: str | None = None
+    # The apps that belong to it: iOS by team and bundle, Android by package and SHA-256 of its certificates.
+    apple_apps: tuple[str, ...] = ()
+    android_apps: dict[str, list[str]] = field(default_factory=dict)
     # What dynamic registration echoes and nothing here decides on (contacts, software_id, application_type …).
     registered: dict[str, Any] = field(default_factory=dict)
     secrets: tuple[Secret, ...] = ()
@@ -279,6 +296,6 @@ def _from_row(row: ClientRow) -> Client:
     return Client(
         client_id=row.client_id,
         secrets=tuple(Secret(*one) for one in db.session.execute(query)),
-        is_suspended=row.suspended_at is not None,
+        is_suspended=row.suspended_at is not None or row.archived_at is not None,
         **values,
     )

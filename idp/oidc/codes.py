@@ -4,7 +4,8 @@ import base64
 from dataclasses import dataclass
 from datetime import datetime
 
-from idp import audit, clock, crypto
+from idp import clock, crypto
+from idp.oidc import events
 from idp.oidc.errors import InvalidGrant
 from idp.oidc.grant import Grant
 from idp.oidc.refresh import revoke_grant
@@ -62,7 +63,7 @@ def _revoke_if_ours(value: str) -> None:
     handle = value[:_HANDLE]
     if crypto.same(_value(handle), value):
         revoke_grant(handle, clock.now(), reason="code-reuse")
-        audit.record("code-reuse", outcome="refused")
+        events.code_reused()
 
 
 def _value(grant_id: str) -> str:

@@ -5,9 +5,10 @@ from datetime import datetime
 
 from sqlalchemy import select
 
-from idp import audit, session_clients
+from idp import session_clients
 from idp.db import db
 from idp.i18n import _
+from idp.oidc import events
 from idp.oidc.clients import find_client
 from idp.oidc.consents import Consent, consent_texts, withdraw_consent
 from idp.oidc.refresh import RefreshFamily, living_families_of, revoke_families_of_service, revoke_grant
@@ -67,7 +68,7 @@ def disconnect_service(account_id: str, client_id: str, now: datetime) -> bool:
     db.session.commit()
     ended = revoke_families_of_service(account_id, client_id, now)
     if had_consent or ended:
-        audit.record("service-disconnected", account_id=account_id, client_id=client_id, grants=ended)
+        events.service_disconnected(account_id=account_id, client_id=client_id, grants=ended)
     return had_consent or ended > 0
 
 
@@ -78,5 +79,5 @@ def disconnect_grant(account_id: str, grant_id: str, now: datetime) -> bool:
         return False
     client_id = family.client_id
     revoke_grant(grant_id, now, reason="disconnected")
-    audit.record("grant-disconnected", account_id=account_id, client_id=client_id, grant=grant_id)
+    events.grant_disconnected(account_id=account_id, client_id=client_id, grant_id=grant_id)
     return True

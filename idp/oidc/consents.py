@@ -6,8 +6,8 @@ from datetime import datetime
 from sqlalchemy import JSON, ForeignKey
 from sqlalchemy.orm import Mapped, mapped_column
 
-from idp import audit
 from idp.db import Base, Moment, db
+from idp.oidc import events
 from idp.oidc.claims import CONSENT_TEXTS, SCOPES
 from idp.oidc.clients import Client
 from idp.oidc.request import AuthorizationRequest
@@ -61,7 +61,7 @@ def record_consent(*, account_id: str, client_id: str, scopes: Iterable[str], no
     known = find_consent(account_id, client_id)
     whole = sorted(set(scopes) | set(known.scopes if known else ()))
     db.session.merge(Consent(account_id=account_id, client_id=client_id, scopes=whole, granted_at=now))
-    audit.record("consent-given", account_id=account_id, client_id=client_id, scopes=" ".join(whole))
+    events.consent_given(account_id=account_id, client_id=client_id, scopes=whole)
 
 
 def withdraw_consent(*, account_id: str, client_id: str) -> bool:
@@ -70,5 +70,5 @@ def withdraw_consent(*, account_id: str, client_id: str) -> bool:
     if known is None:
         return False
     db.session.delete(known)
-    audit.record("consent-withdrawn", account_id=account_id, client_id=client_id)
+    events.consent_withdrawn(account_id=account_id, client_id=client_id)
     return True

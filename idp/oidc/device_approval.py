@@ -7,13 +7,14 @@ an account that may sign in at this very moment, and it never happens without a 
 from dataclasses import dataclass
 from datetime import datetime
 
-from idp import audit, entropy, metrics
+from idp import entropy, metrics
 from idp.accounts import directory
 from idp.accounts.models import Account
 from idp.db import db
 from idp.messages import outbox
 from idp.messages.compose import compose_device_alert
 from idp.mfa.methods import available_methods
+from idp.oidc import events
 from idp.oidc.clients import Client
 from idp.oidc.consents import record_consent
 from idp.oidc.device_requests import DeviceRequest, allow_device, deny_device, take_back
@@ -56,10 +57,13 @@ def connect_device(
     db.session.commit()
     outbox.wake()
     metrics.DEVICE.labels("allowed").inc()
-    audit.record(
-        "device-allowed", account_id=account.id, client_id=client.client_id, grant=grant.id,
-        same_network=how.same_network, by_link=how.by_link,
-    )  # fmt: skip
+    events.device_allowed(
+        account_id=account.id,
+        client_id=client.client_id,
+        grant_id=grant.id,
+        same_network=how.same_network,
+        by_link=how.by_link,
+    )
     return grant
 
 
@@ -68,9 +72,7 @@ def refuse_device(asked: DeviceRequest, account_id: str | None, reason: str, now
     refused = deny_device(asked, now)
     if refused:
         metrics.DEVICE.labels(reason).inc()
-        audit.record(
-            "device-refused", outcome="refused", reason=reason, account_id=account_id, client_id=asked.client_id
-        )
+        events.device_refused(account_id=account_id, client_id=asked.client_id, reason=reason)
     return refused
 
 
@@ -80,7 +82,7 @@ def disconnect_device(request_id: str, grant_id: str, account_id: str | None, no
     # Also when they have not been: a poll that is under way finds its grant revoked.
     revoke_grant(grant_id, now, reason="device-undone")
     metrics.DEVICE.labels("undone").inc()
-    audit.record("device-undone", account_id=account_id, grant=grant_id)
+    events.device_undone(account_id=account_id, grant_id=grant_id)
 
 
 def _get_entitled(session: Session) -> Account:

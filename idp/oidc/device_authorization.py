@@ -2,8 +2,9 @@
 
 from datetime import datetime
 
-from idp import audit, clock, metrics, ratelimit
+from idp import clock, metrics, ratelimit
 from idp.mfa.levels import ACR_VALUES
+from idp.oidc import events
 from idp.oidc.authorization_details import check_details, parse_details
 from idp.oidc.claims import SCOPES
 from idp.oidc.client_auth import authenticate_client
@@ -43,7 +44,7 @@ def device_authorization(request: ProtocolRequest) -> ProtocolResponse:
         now=now,
     )
     metrics.DEVICE.labels("asked").inc()
-    audit.record("device-request", client_id=client.client_id)
+    events.device_asked(client_id=client.client_id)
     page = f"{settings.issuer}/device"
     return json_response(
         200,

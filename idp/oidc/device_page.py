@@ -96,6 +96,7 @@ def _to_sign_in(asked: DeviceRequest, now: datetime, *, by_link: bool) -> BaseRe
         # Also what the message with the code says: a code for « … on another device » is not for reading out.
         service=service,
         service_id=client.client_id,
+        levels=(client.minimum_acr,) if client.minimum_acr else (),
         wished_levels=asked.wished_levels,
         # A sign-in of this morning does not connect a device (design §4, « fresh proof for sensitive changes »).
         fresh_after=now - settings.lifetimes.fresh_proof,

@@ -18,9 +18,9 @@ from idp.oidc.id_token import sid_for
 from idp.oidc.needs import (
     Need,
     Standing,
-    demanded_levels,
     expected_account,
     must_agree,
+    needed_levels,
     reported_acr,
     wished_levels,
 )
@@ -58,7 +58,7 @@ def demand_of(standing: Standing, need: Need) -> Demand:
     return Demand(
         service=client.name_in(locale),
         service_id=client.client_id,
-        levels=demanded_levels(asked),
+        levels=needed_levels(asked, client),
         wished_levels=wished_levels(asked, client),
         fresh_after=standing.fresh_after,
         consent_to=consent_texts(wanted_scopes(asked, client)) if agree else None,

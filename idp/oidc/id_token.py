@@ -11,6 +11,7 @@ from idp.oidc.jose.own import half_hash, sign
 from idp.oidc.keys import key_ring
 from idp.oidc.sealed import seal_for
 from idp.oidc.subjects import subject_for
+from idp.oidc.tokens import lifetime_of
 from idp.settings import settings
 
 TYPE = "JWT"
@@ -33,7 +34,7 @@ def issue_id_token(
         "sub": subject_for(grant.holder, client),
         "aud": client.client_id,
         "iat": issued,
-        "exp": issued + int(settings.lifetimes.id_token.total_seconds()),
+        "exp": issued + int(lifetime_of(client.id_token_lifetime, settings.lifetimes.id_token).total_seconds()),
         "auth_time": int(grant.auth_time.timestamp()),
         "acr": grant.acr,
         "amr": list(grant.amr),

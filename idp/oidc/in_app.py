@@ -9,8 +9,8 @@ request carries a DPoP proof of the key to which `auth_session`, code and tokens
 from dataclasses import replace
 from datetime import datetime
 
-from idp import audit, clock, metrics, web
-from idp.oidc import dpop, redirect_uris
+from idp import clock, metrics, web
+from idp.oidc import dpop, events, redirect_uris
 from idp.oidc.checks import check_request
 from idp.oidc.client_auth import authenticate_client, read_presented
 from idp.oidc.clients import Client
@@ -66,7 +66,7 @@ def _enter(request: ProtocolRequest, now: datetime) -> AppWalk:
     if known is None or (known.client_id, known.jkt) != (client.client_id, jkt):
         # §9.6.1: what was stolen is worth nothing elsewhere; and its owner goes on, whatever the thief sends.
         if known is not None:
-            audit.record("in-app", outcome="refused", client_id=client.client_id, reason="another-key")
+            events.in_app_session_refused(client_id=client.client_id)
         raise InvalidSession("auth_session unknown, of another client or of another key")
     # §9.3: "SHOULD rate-limit requests from the same auth_session".
     requests = state.bump("in-app-requests", known.interaction_id, ttl=settings.lifetimes.interaction)

@@ -10,10 +10,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from idp import audit, metrics
+from idp import metrics
 from idp.mfa.methods import METHODS
 from idp.mfa.sending import next_send_at
 from idp.mfa.words import words_of
+from idp.oidc import events
 from idp.oidc.in_app_session import AppWalk
 from idp.oidc.in_app_steps import Notice, seconds
 from idp.oidc.pushed import push
@@ -68,7 +69,7 @@ def lead_to_web(walk: AppWalk, step: str, now: datetime) -> Answer:
     """
     walk.forget()
     metrics.IN_APP.labels(step, "web").inc()
-    audit.record("in-app", outcome="web", client_id=walk.client.client_id, account_id=walk.interaction.account_id)
+    events.in_app_left(account_id=walk.interaction.account_id, client_id=walk.client.client_id)
     content: dict[str, Any] = {}
     if "redirect_uri" in walk.session.values and "code_challenge" in walk.session.values:
         parameters = Parameters(walk.session.values, resources=walk.session.resources)

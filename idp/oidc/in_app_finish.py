@@ -3,12 +3,13 @@
 from dataclasses import replace
 from datetime import datetime
 
-from idp import audit, metrics, session
+from idp import metrics, session
 from idp.accounts import devices, new_devices
 from idp.db import db
 from idp.messages.compose import label_device
 from idp.mfa.levels import level_of
 from idp.mfa.stopping import note_begun
+from idp.oidc import events
 from idp.oidc.codes import AuthorizationCode, issue_code
 from idp.oidc.errors import InvalidSession, OAuthError
 from idp.oidc.hand_over import grant_of, join
@@ -40,7 +41,7 @@ def finish_in_app(walk: AppWalk, facts: Facts, request: ProtocolRequest, now: da
     join(grant, client, now)
     code = issue_code(AuthorizationCode(grant, None, asked.nonce, asked.code_challenge, now, walk.session.jkt))
     metrics.IN_APP.labels("end", "code").inc()
-    audit.record("in-app", account_id=grant.account_id, client_id=client.client_id, grant=grant.id)
+    events.in_app_ended(account_id=grant.account_id, client_id=client.client_id, grant_id=grant.id)
     return Answer(200, {"authorization_code": code})
 
 

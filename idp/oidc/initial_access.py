@@ -7,8 +7,9 @@ from typing import Any
 from sqlalchemy import JSON, String, select, update
 from sqlalchemy.orm import Mapped, mapped_column
 
-from idp import audit, crypto, entropy
+from idp import crypto, entropy
 from idp.db import Base, Moment, db
+from idp.oidc import client_events
 
 APPLICATION_TYPES = ("web", "native")
 
@@ -67,7 +68,7 @@ def issue_initial_token(
         expires_at=expires_at,
     )
     db.session.add(kept)
-    audit.record("initial-token-issued", token=kept.id, uses=uses, expires_at=expires_at.isoformat())
+    client_events.initial_token_issued(token_id=kept.id, uses=uses, expires_at=expires_at)
     return kept, value
 
 
@@ -109,7 +110,7 @@ def revoke_initial_token(token_id: str, now: datetime) -> bool:
         .execution_options(synchronize_session=False)
     ).one_or_none()
     if ended is not None:
-        audit.record("initial-token-revoked", token=token_id)
+        client_events.initial_token_revoked(token_id=token_id)
     return ended is not None
 
 

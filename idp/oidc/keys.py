@@ -14,8 +14,9 @@ from sqlalchemy import JSON, Index, LargeBinary, String, select, text
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Mapped, mapped_column
 
-from idp import audit, clock, logs, metrics
+from idp import clock, logs, metrics
 from idp.db import Base, Moment, db, release
+from idp.oidc import key_events
 from idp.oidc.jose.own import ALGORITHMS, Algorithm, SigningKey, check_pair, claimed_kid, load_public
 from idp.oidc.key_service import KeyUnusable
 from idp.oidc.key_store import find_service
@@ -118,7 +119,7 @@ def ensure_signing_keys() -> None:
         known = db.session.scalars(select(SigningKeyRow.kid).where(SigningKeyRow.alg == alg).limit(1)).first()
         db.session.rollback()
         if known is None and (kid := add_key(alg, "active")):
-            audit.record("key-made", alg=alg, kid=kid, state="active")
+            key_events.key_made(alg=alg, kid=kid, state="active")
 
 
 def add_key(alg: Algorithm, state: State) -> str | None:

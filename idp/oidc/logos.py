@@ -5,11 +5,13 @@ and when, and could change after it was looked at.
 """
 
 import hashlib
+import io
 import struct
 from dataclasses import dataclass
 from datetime import datetime
 
 from flask import Blueprint, Response, abort
+from PIL import Image
 from sqlalchemy import ForeignKey, LargeBinary, String, delete, select
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -20,6 +22,8 @@ blueprint = Blueprint("logos", __name__, url_prefix="/logos")
 _LARGEST = 100 * 1024
 # What a browser must hold of it once it is decoded: a few kilobytes of PNG can be a gigabyte of pixels.
 _WIDEST = 2_000
+# What pages show of it at most, in pixels of a dense display.
+_SHOWN = 384
 _PNG = b"\x89PNG\r\n\x1a\n"
 _JPEG = b"\xff\xd8\xff"
 
@@ -73,6 +77,25 @@ def read_logo(content: bytes) -> Logo:
     if not 0 < min(size) <= max(size) <= _WIDEST:
         raise LogoFault(f"is larger than {_WIDEST} pixels")
     return Logo("image/png" if content.startswith(_PNG) else "image/jpeg", content)
+
+
+def clean_logo(content: bytes) -> Logo:
+    """Return ``content`` drawn anew as a PNG of modest size, or raise `LogoFault`: nothing else of the file is kept.
+
+    What hides in metadata, after the end, or between two readings of one file as picture and as program, is gone.
+    """
+    if len(content) > _LARGEST:
+        raise LogoFault(f"is larger than {_LARGEST // 1024} KiB")
+    read_logo(content)
+    try:
+        with Image.open(io.BytesIO(content), formats=("PNG", "JPEG")) as picture:
+            drawn = picture.convert("RGBA")
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as fault:
+        raise LogoFault("cannot be drawn") from fault
+    drawn.thumbnail((_SHOWN, _SHOWN))
+    clean = io.BytesIO()
+    drawn.save(clean, "PNG", optimize=True)
+    return Logo("image/png", clean.getvalue())
 
 
 def keep_logo(client_id: str, logo: Logo | None, now: datetime) -> None:

@@ -65,6 +65,14 @@ def demanded_levels(request: AuthorizationRequest) -> tuple[str, ...]:
     return tuple(acr for acr in request.claims.essential_acr if acr in ACR_VALUES)
 
 
+def needed_levels(request: AuthorizationRequest, client: Client) -> tuple[str, ...]:
+    """Return the levels of which one must be reached: those demanded, none below what the client is registered for."""
+    floor, asked = client.minimum_acr, demanded_levels(request)
+    if floor is None:
+        return asked
+    return tuple(dict.fromkeys(one if is_at_least(one, floor) else floor for one in asked)) or (floor,)
+
+
 def reported_acr(request: AuthorizationRequest, acr: str) -> str:
     """Return the `acr` for the ID token: one of the demanded values, if any (OIDC Core §5.5.1.1)."""
     kept = [wanted for wanted in demanded_levels(request) if is_at_least(acr, wanted)]
@@ -108,7 +116,7 @@ def _is_another_person(standing: Standing) -> bool:
 
 def _is_too_low(standing: Standing) -> bool:
     acr = standing.session.acr if standing.session else None
-    return not reaches(acr, demanded_levels(standing.request))
+    return not reaches(acr, needed_levels(standing.request, standing.client))
 
 
 def _wishes_more(standing: Standing) -> bool:

@@ -1,7 +1,7 @@
 """The PAR endpoint (RFC 9126): a client pushes its authorization request, which is checked as at `/authorize`."""
 
-from idp import audit, clock, metrics
-from idp.oidc import dpop, redirect_uris
+from idp import clock, metrics
+from idp.oidc import dpop, events, redirect_uris
 from idp.oidc.checks import check_request
 from idp.oidc.client_auth import authenticate_client
 from idp.oidc.clients import Client
@@ -31,7 +31,7 @@ def par(request: ProtocolRequest) -> ProtocolResponse:
             raise InvalidRequestObject("The request object was used before.")
     except OAuthError as refusal:
         metrics.AUTHORIZE.labels(refusal.code).inc()
-        audit.record("request-pushed", outcome="refused", client_id=client.client_id, reason=refusal.code)
+        events.pushed_request_refused(client_id=client.client_id, reason=refusal.code)
         raise
     request_uri = push(parameters, client_id=client.client_id, is_signed=is_signed)
     metrics.AUTHORIZE.labels("pushed").inc()

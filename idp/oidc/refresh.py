@@ -12,8 +12,9 @@ from typing import Any
 from sqlalchemy import JSON, ColumnElement, String, select, update
 from sqlalchemy.orm import Mapped, mapped_column
 
-from idp import audit, crypto
+from idp import crypto
 from idp.db import Base, Moment, db
+from idp.oidc import events
 from idp.oidc.authorization_details import Details, narrow_details
 from idp.oidc.clients import Client
 from idp.oidc.errors import InvalidGrant, InvalidScope
@@ -164,7 +165,7 @@ def rotate(
     if in_grace and alive:
         return Rotated(grant, scopes, successor)
     revoke_grant(grant.id, now, reason="refresh-reuse")
-    audit.record("refresh-reuse", outcome="refused", account_id=grant.account_id, client_id=client.client_id)
+    events.refresh_token_reused(account_id=grant.account_id, client_id=client.client_id)
     raise InvalidGrant("refresh token reused")
 
 

@@ -7,8 +7,9 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any
 
-from idp import audit, clock, entropy, metrics, ratelimit
+from idp import clock, entropy, metrics, ratelimit
 from idp.db import db
+from idp.oidc import client_events
 from idp.oidc.dynamic_registration import metadata_of, told
 from idp.oidc.errors import InvalidClientMetadata, InvalidRequest, InvalidToken, OAuthError
 from idp.oidc.initial_access import InitialAccessToken, find_initial_token, spend_initial_token
@@ -96,7 +97,7 @@ def _bearer(request: ProtocolRequest) -> str:
 
 
 def _bad_token(kind: str, client_id: str | None) -> InvalidToken:
-    audit.record("client-registration", outcome="refused", reason=kind, client_id=client_id)
+    client_events.registration_refused(client_id=client_id, reason=kind)
     return InvalidToken(f"The {kind} is unknown, used up, expired or revoked.")
 
 

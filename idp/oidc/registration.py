@@ -8,8 +8,10 @@ from urllib.parse import urlsplit
 
 from sqlalchemy.exc import IntegrityError
 
-from idp import audit, crypto, entropy
+from idp import crypto, entropy
 from idp.db import db
+from idp.mfa.levels import ACR_VALUES
+from idp.oidc import client_events
 from idp.oidc.claims import SCOPES
 from idp.oidc.client_auth import CLIENT_AUTH, offered_methods
 from idp.oidc.clients import SECRET_CONTEXT, Client, ClientRow, ClientSecret, forget_cached_clients, read_client
@@ -25,7 +27,7 @@ from idp.oidc.resources import is_resource
 from idp.oidc.response_modes import JWT, RESPONSE_MODES
 from idp.oidc.response_types import response_types
 from idp.oidc.subjects import SUBJECT
-from idp.settings import settings
+from idp.settings import APPLE_APP, FINGERPRINT, PACKAGE, settings
 
 _CLIENT_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._~-]{1,79}")
 _MOST_URIS = 20
@@ -39,7 +41,7 @@ KINDS: dict[str, dict[str, Any]] = {
     "machine": {"token_endpoint_auth_method": "client_secret_basic", "security_profile": "oidc"},
 }
 _WEB_PAGES = (
-    "client_uri", "logo_uri", "policy_uri", "tos_uri", "jwks_uri", "initiate_login_uri",
+    "client_uri", "logo_uri", "policy_uri", "tos_uri", "jwks_uri", "initiate_login_uri", "help_uri",
 )  # fmt: skip
 # Methods for which we hold nothing secret.
 SECRETLESS = frozenset({"private_key_jwt", "tls_client_auth", "self_signed_tls_client_auth", "none"})
@@ -70,10 +72,11 @@ _CHOICES: tuple[tuple[str, tuple[Any, ...]], ...] = (
     ("id_token_encrypted_response_alg", (None, *KEY_ALGORITHMS)),
     ("id_token_encrypted_response_enc", (None, *CONTENT_ALGORITHMS)),
     ("access_token_format", ("opaque", "jwt")),
+    ("minimum_acr", (None, *ACR_VALUES)),
 )
 _LISTED = (
     "resources", "serves_resources", "authorization_details_types", "exchanges_tokens_of", "request_uris",
-    "machine_scopes", "response_modes", "default_acr_values",
+    "machine_scopes", "response_modes", "default_acr_values", "contacts", "apple_apps",
 )  # fmt: skip
 # RFC 6749 §3.3.
 _SCOPE = re.compile(r"[\x21\x23-\x5b\x5d-\x7e]{1,100}")
@@ -84,7 +87,8 @@ _CARRIED = (
     "tls_client_certificate_bound_access_tokens", "dpop_bound_access_tokens", "require_pushed_authorization_requests",
     "require_signed_request_object", "in_app",
     "backchannel_logout_uri", "backchannel_logout_session_required", "frontchannel_logout_uri",
-    "frontchannel_logout_session_required", "access_token_format", *_CERTIFICATE_NAMES, *_LISTED,
+    "frontchannel_logout_session_required", "access_token_format", "description", "team",
+    "purposes", "help_uri", "android_apps", "access_token_lifetime", "id_token_lifetime", *_CERTIFICATE_NAMES, *_LISTED,
     *(name for name, _ in _CHOICES[6:]),
 )  # fmt: skip
 
@@ -166,6 +170,7 @@ def check_client_metadata(metadata: Mapping[str, Any]) -> None:
     ]
     faults += _response_type_faults(metadata) + _key_faults(metadata) + _profile_faults(metadata)
     faults += _reach_faults(metadata) + _in_app_faults(metadata)
+    faults += _lifetime_faults(metadata) + _app_faults(metadata)
     faults += _uri_faults(metadata, str(kind))
     if faults:
         raise MetadataFault(faults)
@@ -186,7 +191,7 @@ def add_client(metadata: Mapping[str, Any], *, now: datetime) -> tuple[Client, s
     if secret is not None:
         is_hmac = metadata["token_endpoint_auth_method"] == "client_secret_jwt"  # noqa: S105 - a method's name
         keep_secret(client_id, secret, now, readable=is_hmac)
-    audit.record("client-added", client_id=client_id, kind=str(metadata["kind"]))
+    client_events.client_added(client_id=client_id, kind=str(metadata["kind"]))
     forget_cached_clients()
     client = read_client(client_id)
     if client is None:
@@ -195,13 +200,20 @@ def add_client(metadata: Mapping[str, Any], *, now: datetime) -> tuple[Client, s
 
 
 def keep_secret(
-    client_id: str, secret: str, now: datetime, *, expires_at: datetime | None = None, readable: bool = False
+    client_id: str,
+    secret: str,
+    now: datetime,
+    *,
+    expires_at: datetime | None = None,
+    readable: bool = False,
+    label: str = "",
 ) -> None:
     """Let ``secret`` prove the client; ``readable`` for `client_secret_jwt`, sealed at rest. The caller commits."""
     db.session.add(
         ClientSecret(
             client_id=client_id,
             fingerprint=crypto.fingerprint(secret),
+            label=label,
             sealed=crypto.seal(secret, context=SECRET_CONTEXT) if readable else None,
             created_at=now,
             expires_at=expires_at,
@@ -239,6 +251,29 @@ def _reach_faults(metadata: Mapping[str, Any]) -> list[str]:
         for one in metadata.get("response_modes", ())
         if one not in {JWT, *(name for name, mode in RESPONSE_MODES.items() if not mode.is_signed)}
     ]
+    return faults
+
+
+def _lifetime_faults(metadata: Mapping[str, Any]) -> list[str]:
+    """A client's tokens may live shorter than the settings say, never longer: keys are kept for those."""
+    faults = []
+    for name in ("access_token", "id_token"):
+        asked, longest = metadata.get(f"{name}_lifetime"), int(getattr(settings.lifetimes, name).total_seconds())
+        if asked is not None and not (type(asked) is int and min(60, longest) <= asked <= longest):
+            faults.append(f"{name}_lifetime: {min(60, longest)} to {longest} seconds")
+    return faults
+
+
+def _app_faults(metadata: Mapping[str, Any]) -> list[str]:
+    """Which apps are the client's: what Apple and Google compare (Associated Domains, Digital Asset Links)."""
+    faults = [
+        f"apple_apps: {app!r} is no team and bundle, such as ABCDE12345.fr.example.app"
+        for app in metadata.get("apple_apps", ())
+        if not APPLE_APP.fullmatch(str(app))
+    ]
+    for package, prints in metadata.get("android_apps", {}).items():
+        if not PACKAGE.fullmatch(package) or not prints or not all(FINGERPRINT.fullmatch(str(one)) for one in prints):
+            faults.append(f"android_apps: {package!r} is no package with SHA-256 fingerprints AB:CD:…")
     return faults
 
 

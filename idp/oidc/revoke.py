@@ -1,6 +1,7 @@
 """Revocation (RFC 7009): a client ends a token of its own; anybody else's is left alone without a word."""
 
-from idp import audit, clock
+from idp import clock
+from idp.oidc import events
 from idp.oidc.client_auth import authenticate_client
 from idp.oidc.errors import InvalidRequest
 from idp.oidc.protocol import NO_STORE, ProtocolRequest, ProtocolResponse
@@ -18,9 +19,9 @@ def revoke(request: ProtocolRequest) -> ProtocolResponse:
     if access_token is not None:
         if access_token.grant.client_id == client.client_id:
             revoke_access_token(value)
-            audit.record("token-revoked", client_id=client.client_id, kind="access")
+            events.token_revoked(client_id=client.client_id, kind="access")
     elif (found := find_family(value, client_id=client.client_id)) is not None:
         # RFC 7009 §2.1: the access tokens of the same grant go with it.
         revoke_grant(found[0].id, clock.now(), reason="revoked")
-        audit.record("token-revoked", client_id=client.client_id, kind="refresh")
+        events.token_revoked(client_id=client.client_id, kind="refresh")
     return ProtocolResponse(200, b"", NO_STORE)

@@ -12,8 +12,9 @@ from typing import Any, Literal
 from sqlalchemy import Row, delete, select, update
 from sqlalchemy.exc import IntegrityError
 
-from idp import audit, clock, metrics
+from idp import clock, metrics
 from idp.db import db, release
+from idp.oidc import key_events
 from idp.oidc.jose.own import ALGORITHMS, Algorithm, check_pair
 from idp.oidc.jwks_watch import Watched, purge_watch, watch
 from idp.oidc.keys import (
@@ -80,7 +81,7 @@ def rotate(alg: Algorithm, *, anyway: bool = False) -> Step:
     if waiting is None:
         kid = add_key(alg, "next")
         if kid is not None:
-            audit.record("key-made", alg=alg, kid=kid, state="next")
+            key_events.key_made(alg=alg, kid=kid, state="next")
         waiting = _find(alg, "next")
         if waiting is None:
             raise RotationFault(f"{alg}: another process rotated this very moment")
@@ -120,9 +121,9 @@ def revoke_and_replace(alg: Algorithm, *, reason: str, keep_next: bool = False) 
     forget_key_ring()
     for row in leaked:
         destroy_private(row.service, row.handle)
-        audit.record("key-revoked", alg=alg, kid=row.kid, reason=reason[:80], state=row.state)
+        key_events.key_revoked(alg=alg, kid=row.kid, reason=reason, state=row.state)
     kid = upcoming.kid if upcoming is not None else fresh.kid if fresh is not None else ""
-    audit.record("key-activated", alg=alg, kid=kid, reason="emergency")
+    key_events.key_activated(alg=alg, kid=kid, is_emergency=True)
     return Step(alg, "revoked", kid, previous=tuple(row.kid for row in leaked))
 
 
@@ -133,7 +134,7 @@ def tend_keys(now: datetime) -> None:
     for kid, alg in db.session.execute(
         delete(SigningKeyRow).where(ended).returning(SigningKeyRow.kid, SigningKeyRow.alg)
     ):
-        audit.record("key-gone", alg=alg, kid=kid)
+        key_events.key_gone(alg=alg, kid=kid)
     purge_watch(now)
     db.session.commit()
     if settings.keys.rotate_every:
@@ -227,12 +228,10 @@ def _use(step: Step, row: Row[Any]) -> Step:
         raise RotationFault(f"{step.alg}: another process rotated this very moment; nothing was changed") from fault
     forget_key_ring()
     for old in outgoing:
-        audit.record("key-retired", alg=step.alg, kid=old.kid)
-    audit.record("key-activated", alg=step.alg, kid=step.kid)
+        key_events.key_retired(alg=step.alg, kid=old.kid)
+    key_events.key_activated(alg=step.alg, kid=step.kid)
     for client in step.named("late"):
-        audit.record(
-            "key-activated-unseen", outcome="overruled", client_id=client.client_id, alg=step.alg, kid=step.kid
-        )
+        key_events.key_activated_unseen(client_id=client.client_id, alg=step.alg, kid=step.kid)
     return Step(step.alg, "rotated", step.kid, previous=tuple(old.kid for old in outgoing), clients=step.clients)
 
 
@@ -258,7 +257,7 @@ def _destroy_spent(now: datetime) -> None:
     for row in _rows(None, ("retired",)):
         if row.handle is not None and row.retired_at <= spent and destroy_private(row.service, row.handle):
             db.session.execute(update(SigningKeyRow).where(SigningKeyRow.kid == row.kid).values(handle=None))
-            audit.record("key-private-half-destroyed", alg=row.alg, kid=row.kid)
+            key_events.private_half_destroyed(alg=row.alg, kid=row.kid)
 
 
 def _count(now: datetime) -> None:

@@ -12,8 +12,9 @@ from typing import Any
 from sqlalchemy import ForeignKey, String, delete, select
 from sqlalchemy.orm import Mapped, mapped_column
 
-from idp import audit, crypto, entropy
+from idp import crypto, entropy
 from idp.db import Base, Moment, db
+from idp.oidc import client_events
 from idp.oidc.clients import Client, ClientRow, ClientSecret, forget_cached_clients, read_client
 from idp.oidc.initial_access import InitialAccessToken
 from idp.oidc.logos import Logo, keep_logo
@@ -54,7 +55,7 @@ def add_self_registered(
         SelfRegistration(client_id=client.client_id, initial_token_id=token_id, fingerprint=fingerprint, created_at=now)
     )
     keep_logo(client.client_id, logo, now)
-    audit.record("client-registered", client_id=client.client_id, token=token_id)
+    client_events.client_registered(client_id=client.client_id, token_id=token_id)
     return secret, value
 
 
@@ -80,7 +81,7 @@ def change_self_registered(
     row.updated_at, row.version = now, row.version + 1
     keep_logo(before.client_id, logo, now)
     secret = _fit_secret(before, str(metadata["token_endpoint_auth_method"]), now)
-    audit.record("client-updated", client_id=before.client_id, secret=secret is not None)
+    client_events.client_updated(client_id=before.client_id, new_secret=secret is not None)
     forget_cached_clients()
     return secret
 
@@ -102,7 +103,7 @@ def _fit_secret(before: Client, method: str, now: datetime) -> str | None:
 def delete_self_registered(client_id: str, now: datetime) -> None:
     """Forget a client with its secrets, tokens and consents (RFC 7592 §2.3); commits."""
     db.session.execute(delete(ClientRow).where(ClientRow.client_id == client_id))
-    audit.record("client-deleted", client_id=client_id)
+    client_events.client_deleted(client_id=client_id)
     revoke_families_of_client(client_id, now)
     forget_cached_clients()
 

@@ -7,8 +7,9 @@ knows. The functions here commit; then `outbox.wake` has the worker tell the ser
 from dataclasses import dataclass
 from datetime import datetime
 
-from idp import audit, session, session_clients
+from idp import session, session_clients
 from idp.db import db
+from idp.oidc import events
 from idp.oidc.clients import Client
 from idp.oidc.hints import Hint, is_about
 from idp.oidc.refresh import revoke_families_of, revoke_families_of_session
@@ -29,7 +30,7 @@ def sign_out(ended: Session, now: datetime) -> Farewell | None:
     if ended.sid is None:
         return None
     revoke_families_of_session(ended.sid, now)
-    audit.record("sign-out", account_id=ended.account_id, clients=len(ended.clients))
+    events.signed_out(account_id=ended.account_id, clients=len(ended.clients))
     return Farewell(ended.sid, ended.clients)
 
 
@@ -48,7 +49,7 @@ def sign_out_of_idle(hint: Hint, client: Client, now: datetime) -> Farewell | No
     if not clients:
         return None
     revoke_families_of_session(sid, now)
-    audit.record("sign-out", account_id=account_id, reason="idle", clients=len(clients))
+    events.signed_out(account_id=account_id, reason="idle", clients=len(clients))
     return Farewell(sid, clients)
 
 
@@ -58,7 +59,7 @@ def sign_out_elsewhere(account_id: str, sid: str, now: datetime) -> bool:
         return False
     db.session.commit()
     revoke_families_of_session(sid, now)
-    audit.record("sign-out", account_id=account_id, reason="elsewhere")
+    events.signed_out(account_id=account_id, reason="elsewhere")
     return True
 
 
@@ -71,5 +72,5 @@ def sign_out_everywhere(account_id: str, now: datetime, *, reason: str, except_s
     ended = session.end_sessions_of(account_id, now, except_sid=except_sid)
     db.session.commit()
     revoke_families_of(account_id, now, reason=reason)
-    audit.record("sign-out-everywhere", account_id=account_id, reason=reason, sessions=ended)
+    events.signed_out_everywhere(account_id=account_id, reason=reason, sessions=ended)
     return ended

@@ -93,13 +93,18 @@ ACCESS_TOKENS = Space("access-token", AccessToken)
 REVOKED_GRANTS = Space("revoked-grant", RevokedGrant)
 
 
+def lifetime_of(registered: int | None, longest: timedelta) -> timedelta:
+    """Return how long a client's tokens live: what it is registered for, never longer than the settings say."""
+    return longest if registered is None else min(timedelta(seconds=registered), longest)
+
+
 def issue_access_token(grant: Grant, client: Client, wanted: Wanted, now: datetime) -> tuple[str, timedelta]:
     """Return a new access token and how long it lives.
 
     An opaque one is the grant's handle, then 256 random bits; a JWT has the same for its `jti`. Both are kept by
     fingerprint: a JWT that we did not issue, or that was revoked, is worth nothing here, whatever its signature says.
     """
-    end = now + settings.lifetimes.access_token
+    end = now + lifetime_of(client.access_token_lifetime, settings.lifetimes.access_token)
     end = min(end, wanted.until) if wanted.until else end
     token = AccessToken(
         grant, wanted.scopes, now, end, wanted.resources or (settings.issuer,), wanted.bound_to,

@@ -8,13 +8,14 @@ from markupsafe import Markup
 from werkzeug.exceptions import BadRequest
 from werkzeug.wrappers import Response as BaseResponse
 
-from idp import audit, clock, crypto, metrics
+from idp import clock, crypto, metrics
 from idp.accounts.contacts import mask_email
 from idp.db import db
 from idp.i18n import _
 from idp.messages import outbox
 from idp.mfa.totp import describe_secret, enrol_totp, find_step, find_totp, new_secret, remove_totp
 from idp.mfa.typed_code import LONGEST_BYTES, CodeFault, parse_code
+from idp.selfservice import events
 from idp.selfservice.entry import Holder, blueprint, current_holder, show
 from idp.selfservice.fresh import require_fresh
 from idp.selfservice.telling import tell
@@ -81,7 +82,7 @@ def authenticator_confirm() -> BaseResponse:
     db.session.commit()
     outbox.wake()
     metrics.FACTOR.labels("totp", "enrolled").inc()
-    audit.record("totp-added", account_id=holder.account_id)
+    events.totp_added(account_id=holder.account_id)
     return redirect("/account/authenticator", 303)
 
 
@@ -94,7 +95,7 @@ def authenticator_remove() -> BaseResponse:
         tell(holder.account, "factor-removed", now=now, name=_("account.authenticator.name"))
         db.session.commit()
         outbox.wake()
-        audit.record("totp-removed", account_id=holder.account_id)
+        events.totp_removed(account_id=holder.account_id)
     return redirect("/account/authenticator", 303)
 
 

@@ -12,8 +12,8 @@ from flask import Response, redirect, request
 from werkzeug.exceptions import BadRequest
 from werkzeug.wrappers import Response as BaseResponse
 
-from idp import audit, clock, metrics
-from idp.accounts import contact_changes
+from idp import clock, metrics
+from idp.accounts import contact_changes, events
 from idp.accounts.contact_changes import ContactChange, Kind
 from idp.accounts.contacts import ContactFault, mask_email, mask_mobile, parse_email, parse_mobile
 from idp.accounts.models import Account
@@ -72,7 +72,7 @@ def contact_submit(kind: Kind) -> BaseResponse:
         return _with_retry(_form(kind, typed, [_wait_error("contact", wait)], 429), wait)
     db.session.commit()
     outbox.wake()
-    audit.record(f"{kind}-change-asked", account_id=holder.account_id)
+    events.contact_change_asked(kind, account_id=holder.account_id)
     metrics.ACCOUNT.labels(f"{kind}-asked").inc()
     return redirect(f"/account/{kind}/code", 303)
 

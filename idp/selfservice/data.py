@@ -6,11 +6,12 @@ from typing import Any
 
 from flask import Response, make_response
 
-from idp import audit, clock, metrics, session
+from idp import clock, metrics, session
 from idp.accounts import contact_changes, devices
 from idp.accounts.models import Account
 from idp.i18n import _, current_locale
 from idp.oidc.connections import list_connections
+from idp.selfservice import events
 from idp.selfservice.entry import blueprint, current_holder, show
 from idp.selfservice.fresh import require_fresh
 from idp.selfservice.history import list_entries
@@ -31,7 +32,7 @@ def data_download() -> Response:
     require_fresh(now)
     text = json.dumps(collect(holder.account, holder.sid, now), ensure_ascii=False, indent=2)
     metrics.ACCOUNT.labels("data-downloaded").inc()
-    audit.record("data-downloaded", account_id=holder.account_id)
+    events.data_downloaded(account_id=holder.account_id)
     answer = make_response(text + "\n")
     answer.mimetype = "application/json"
     answer.headers["Content-Disposition"] = f'attachment; filename="mon-compte-{now:%Y-%m-%d}.json"'

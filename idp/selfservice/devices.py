@@ -3,9 +3,10 @@
 from flask import Response, redirect
 from werkzeug.wrappers import Response as BaseResponse
 
-from idp import audit, clock, metrics
+from idp import clock, metrics
 from idp.accounts import devices
 from idp.db import db
+from idp.selfservice import events
 from idp.selfservice.entry import blueprint, current_holder, show
 from idp.selfservice.fresh import require_fresh
 from idp.signin.forms import one_field
@@ -29,5 +30,5 @@ def device_forget() -> BaseResponse:
         raise PageError("not_found", 404, "no such device of this account")
     db.session.commit()
     metrics.ACCOUNT.labels("device-forgotten").inc()
-    audit.record("device-forgotten", account_id=holder.account_id)
+    events.device_forgotten(account_id=holder.account_id)
     return redirect("/account/devices", 303)

@@ -7,12 +7,13 @@ from flask import Response, redirect
 from sqlalchemy import select
 from werkzeug.wrappers import Response as BaseResponse
 
-from idp import audit, clock, metrics, session
+from idp import clock, metrics, session
 from idp.accounts import contact_changes, devices
 from idp.audit import AuditEvent
 from idp.db import db
 from idp.messages import outbox
 from idp.oidc.sign_out import sign_out_everywhere
+from idp.selfservice import events
 from idp.selfservice.entry import blueprint, current_holder, show
 from idp.selfservice.fresh import require_fresh
 from idp.web import device_cookie
@@ -26,6 +27,13 @@ FAILURES = {
     ("code", "burnt"): "account.history.wrong_code",
     ("code", "paused"): "account.history.code_pause",
 }
+# What the support desk did, which the person sees (ux.md §5, S01).
+SUPPORT = {
+    ("support-viewed", "found"): "account.history.support_viewed",
+    ("support-unlocked", "ok"): "account.history.support_unlocked",
+    ("support-change-advised", "ok"): "account.history.support_advised",
+}
+TOLD = FAILURES | SUPPORT
 WAYS = {
     "urn:sesame:acr:2sv": "account.history.2sv",
     "urn:sesame:acr:mfa": "account.history.mfa",
@@ -42,6 +50,7 @@ class Entry:
     device: str = ""
     is_here: bool = False
     is_good: bool = True
+    is_sign_in: bool = True
 
 
 @blueprint.get("/history")
@@ -66,7 +75,7 @@ def not_me() -> BaseResponse:
     sign_out_everywhere(holder.account_id, now, reason="not-me", except_sid=holder.sid)
     outbox.wake()
     metrics.ACCOUNT.labels("not-me").inc()
-    audit.record("not-me", account_id=holder.account_id)
+    events.sign_in_disowned(account_id=holder.account_id)
     return redirect("/account/password?stolen", 303)
 
 
@@ -77,8 +86,12 @@ def list_entries(account_id: str, here: str) -> list[Entry]:
         for one in session.last_records(account_id, _LATEST)
     ]
     events = select(AuditEvent.at, AuditEvent.event, AuditEvent.outcome).where(
-        AuditEvent.account_id == account_id, AuditEvent.event.in_({event for event, _outcome in FAILURES})
+        AuditEvent.account_id == account_id, AuditEvent.event.in_({event for event, _outcome in TOLD})
     )
     rows = db.session.execute(events.order_by(AuditEvent.at.desc()).limit(5 * _LATEST))
-    failed = [Entry(at, FAILURES[key], is_good=False) for at, *key_ in rows if (key := tuple(key_)) in FAILURES]
-    return sorted(done + failed, key=lambda entry: entry.at, reverse=True)[:_LATEST]
+    other = [
+        Entry(at, TOLD[key], is_good=key in SUPPORT, is_sign_in=False)
+        for at, *key_ in rows
+        if (key := tuple(key_)) in TOLD
+    ]
+    return sorted(done + other, key=lambda entry: entry.at, reverse=True)[:_LATEST]

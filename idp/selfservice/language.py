@@ -4,9 +4,10 @@ from flask import Response, redirect
 from werkzeug.exceptions import BadRequest
 from werkzeug.wrappers import Response as BaseResponse
 
-from idp import audit, clock, metrics
+from idp import clock, metrics
 from idp.db import db
 from idp.i18n import languages
+from idp.selfservice import events
 from idp.selfservice.entry import blueprint, current_holder, show
 from idp.signin.forms import one_field
 
@@ -26,5 +27,5 @@ def language_submit() -> BaseResponse:
     account.locale, account.updated_at = chosen, clock.now()
     db.session.commit()
     metrics.ACCOUNT.labels("language").inc()
-    audit.record("language-changed", account_id=account.id)
+    events.language_changed(account_id=account.id)
     return redirect(f"/account/language?ui_locales={chosen}", 303)

@@ -8,7 +8,7 @@ import base64
 from flask import Response, jsonify, redirect, request
 from werkzeug.wrappers import Response as BaseResponse
 
-from idp import audit, clock
+from idp import clock
 from idp.accounts.models import Account
 from idp.db import db
 from idp.messages import outbox
@@ -19,6 +19,7 @@ from idp.mfa.enrolment import NotEnrolled, ask_to_enrol, enrol, user_name
 from idp.mfa.methods import offers_passkeys
 from idp.mfa.passkeys import LONGEST_NAME, Passkey
 from idp.oidc.sign_out import sign_out_everywhere
+from idp.selfservice import events
 from idp.selfservice.entry import blueprint, current_holder, show
 from idp.selfservice.fresh import require_fresh
 from idp.settings import settings
@@ -95,7 +96,7 @@ def passkey_remove(passkey_id: str) -> BaseResponse:
     passkeys.revoke_passkey(removed, now)
     _tell(holder.account, "factor-removed", removed)
     db.session.commit()
-    audit.record("passkey-removed", account_id=holder.account_id, passkey=passkey_id, lost=is_lost)
+    events.passkey_removed(account_id=holder.account_id, passkey_id=passkey_id, lost=is_lost)
     if is_lost:
         sign_out_everywhere(holder.account_id, now, reason="device-lost", except_sid=holder.sid)
     outbox.wake()

@@ -6,7 +6,7 @@ from datetime import datetime
 from flask import Response, redirect, request
 from werkzeug.wrappers import Response as BaseResponse
 
-from idp import audit, clock, metrics
+from idp import clock, metrics
 from idp.accounts import directory
 from idp.accounts.new_passwords import PasswordFault, check_new_password
 from idp.accounts.passwords import HashingBusy
@@ -15,6 +15,7 @@ from idp.db import release
 from idp.messages import outbox
 from idp.mfa.levels import level_of
 from idp.oidc.sign_out import sign_out, sign_out_everywhere
+from idp.selfservice import events
 from idp.selfservice.entry import Holder, blueprint, current_holder, show
 from idp.selfservice.fresh import require_fresh
 from idp.selfservice.telling import tell
@@ -96,7 +97,7 @@ def _change(holder: Holder, new: str, now: datetime) -> None:
     sign_out_everywhere(holder.account_id, now, reason="password-changed", except_sid=holder.sid)
     outbox.wake()
     metrics.ACCOUNT.labels("password-changed").inc()
-    audit.record("password-changed", account_id=holder.account_id)
+    events.password_changed(account_id=holder.account_id)
 
 
 def _give_up(pause: Paused, now: datetime) -> Response:

@@ -3,7 +3,7 @@
 from flask import Response, redirect
 from werkzeug.wrappers import Response as BaseResponse
 
-from idp import audit, clock, metrics
+from idp import clock, metrics
 from idp.db import db
 from idp.messages import outbox
 from idp.mfa.recovery_codes import (
@@ -13,6 +13,7 @@ from idp.mfa.recovery_codes import (
     made_at,
     make_recovery_codes,
 )
+from idp.selfservice import events
 from idp.selfservice.entry import blueprint, current_holder, show
 from idp.selfservice.fresh import require_fresh
 from idp.selfservice.telling import tell
@@ -36,7 +37,7 @@ def recovery_make() -> Response:
     db.session.commit()
     outbox.wake()
     metrics.FACTOR.labels("recovery", "made").inc()
-    audit.record("recovery-codes-made", account_id=holder.account_id)
+    events.recovery_codes_made(account_id=holder.account_id)
     return show("recovery_codes", codes=codes, made_at=now)
 
 
@@ -50,5 +51,5 @@ def recovery_remove() -> BaseResponse:
         tell(holder.account, "factor-removed", now=now)
         db.session.commit()
         outbox.wake()
-        audit.record("recovery-codes-removed", account_id=holder.account_id)
+        events.recovery_codes_removed(account_id=holder.account_id)
     return redirect("/account/recovery", 303)

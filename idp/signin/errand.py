@@ -8,13 +8,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from idp import audit, metrics
+from idp import metrics
 from idp.accounts import directory
 from idp.db import db
 from idp.mfa import passkeys
 from idp.mfa.passkeys import Passkey
 from idp.mfa.webauthn import Kind, WebauthnFault, ask_to_sign_in, check_assertion
 from idp.settings import settings
+from idp.signin import events
 from idp.signin.interaction import Interaction
 from idp.signin.journey import Facts, offers_passkey_signin
 from idp.state import state
@@ -76,11 +77,5 @@ def _check_account(passkey: Passkey) -> None:
 
 def _record(errand: Errand, outcome: str, account_id: str | None) -> None:
     metrics.WEBAUTHN.labels(errand.kind, outcome).inc()
-    is_ok = outcome == "ok"
-    audit.record(
-        "passkey",
-        outcome="ok" if is_ok else "refused",
-        reason=None if is_ok else outcome,
-        account_id=account_id,
-        ceremony=errand.kind,
-    )
+    refusal = None if outcome == "ok" else outcome
+    events.passkey_used(account_id=account_id, ceremony=errand.kind, refusal=refusal)

@@ -6,7 +6,7 @@ from datetime import datetime
 from flask import redirect, request
 from werkzeug.wrappers import Response
 
-from idp import audit, clock, metrics, web
+from idp import clock, metrics, web
 from idp.accounts import devices, new_devices
 from idp.db import db
 from idp.messages.compose import label_device
@@ -16,6 +16,7 @@ from idp.mfa.reset import note_complete_sign_in
 from idp.mfa.sending import forget_unused
 from idp.mfa.stopping import note_begun
 from idp.session import Proof
+from idp.signin import events
 from idp.signin.interaction import (
     Interaction,
     Outcome,
@@ -82,13 +83,12 @@ def finish(interaction: Interaction, outcome: Outcome, now: datetime, *, reason:
     ended = change_interaction(interaction, _end) is not None
     if ended:
         metrics.LOGIN_STEP.labels("end", outcome).inc()
-        audit.record(
-            "sign-in",
-            outcome=outcome,
+        events.sign_in_ended(
+            outcome,
             reason=reason,
             account_id=interaction.account_id,
             client_id=interaction.demand.service_id,
-            proofs=" ".join(proof.name for proof in interaction.proofs),
+            proofs=(proof.name for proof in interaction.proofs),
         )
     return ended
 

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from idp import audit
+from idp.oidc import events
 from idp.oidc.authorization_details import narrow_details, parse_details
 from idp.oidc.codes import AuthorizationCode, redeem_code
 from idp.oidc.errors import InvalidGrant
@@ -43,5 +43,5 @@ def _check(code: AuthorizationCode, asked: TokenRequest) -> None:
     )
     for fits, why in checks:
         if not fits:
-            audit.record("code-exchange", outcome="refused", client_id=client.client_id, reason=why)
+            events.code_exchange_refused(client_id=client.client_id, reason=why)
             raise InvalidGrant(why)

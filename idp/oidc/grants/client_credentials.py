@@ -2,7 +2,8 @@
 
 from typing import Any
 
-from idp import audit, entropy
+from idp import entropy
+from idp.oidc import events
 from idp.oidc.authorization_details import check_details, parse_details
 from idp.oidc.errors import InvalidScope, UnauthorizedClient
 from idp.oidc.grant import Grant
@@ -26,7 +27,7 @@ def grant_machine(asked: TokenRequest) -> dict[str, Any]:
         id=entropy.identifier(), client_id=client.client_id, account_id=None, sid="", scopes=scopes,
         auth_time=asked.now, acr="", amr=(), resources=resources, authorization_details=details,
     )  # fmt: skip
-    audit.record("machine-token", client_id=client.client_id, scopes=" ".join(scopes))
+    events.machine_token_issued(client_id=client.client_id, scopes=scopes)
     wanted = Wanted(scopes=scopes, resources=resources, authorization_details=details, bound_to=asked.bound_to)
     return answer_with_tokens(asked, grant, wanted)
 

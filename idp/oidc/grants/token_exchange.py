@@ -7,7 +7,7 @@ more, goes further or lives longer than the one it comes from, and says who acts
 from dataclasses import replace
 from typing import Any
 
-from idp import audit
+from idp.oidc import events
 from idp.oidc.clients import find_client
 from idp.oidc.errors import InvalidRequest, InvalidScope, InvalidTarget, UnauthorizedClient
 from idp.oidc.grants.asked import TokenRequest, answer_with_tokens, get_entitled
@@ -39,9 +39,7 @@ def exchange_token(asked: TokenRequest) -> dict[str, Any]:
         actors=(asked.client.client_id, *subject.actors),
     )  # fmt: skip
     get_entitled(grant)
-    audit.record(
-        "token-exchanged", account_id=grant.account_id, client_id=asked.client.client_id, of=subject.grant.client_id
-    )
+    events.token_exchanged(account_id=grant.account_id, client_id=asked.client.client_id, of=subject.grant.client_id)
     return {**answer_with_tokens(asked, grant, wanted), "issued_token_type": ACCESS_TOKEN}
 
 

@@ -1,0 +1,33 @@
+"""The audit events of account holders: passwords tried, contact points changed."""
+
+from datetime import timedelta
+from typing import Literal
+
+from idp.audit import record
+
+
+def password_tried(
+    outcome: Literal["ok", "wrong", "paused"], *, account_id: str | None, reason: str | None, recognised: bool
+) -> None:
+    """Somebody gave a NIR and a password; ``reason`` says what pauses, ``recognised`` whether the device is known."""
+    record("password", outcome=outcome, account_id=account_id, reason=reason, recognised=recognised)
+
+
+def contact_change_asked(kind: str, *, account_id: str) -> None:
+    """A new e-mail address or mobile was asked for, and a code sent to it."""
+    record(f"{kind}-change-asked", account_id=account_id)
+
+
+def contact_change_confirmed(kind: str, *, account_id: str, delay: timedelta) -> None:
+    """The code of a new address or mobile was typed; the change takes effect after ``delay``."""
+    record(f"{kind}-change-confirmed", account_id=account_id, delay=int(delay.total_seconds()))
+
+
+def contact_change_undone(kind: str, *, account_id: str, changes: int) -> None:
+    """Changes of an address or mobile were taken back by the owner of the old one."""
+    record(f"{kind}-change-undone", account_id=account_id, changes=changes)
+
+
+def contact_changed(kind: str, *, account_id: str) -> None:
+    """An e-mail address or mobile was replaced."""
+    record(f"{kind}-changed", account_id=account_id)

@@ -1,0 +1,186 @@
+"""What the REST interface answers, as models: the OpenAPI document is read off them, and so are the answers."""
+
+from datetime import datetime
+from typing import Any, Generic, Literal, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from idp.admin.changes import STATES
+from idp.admin.schema import ClientDocument
+
+T = TypeVar("T")
+
+
+class Answer(BaseModel):
+    """A body that we write."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+class Fault(Answer):
+    """One thing that is wrong."""
+
+    field: str
+    message: str
+
+
+class Problem(Answer):
+    """Why nothing was done (RFC 9457)."""
+
+    type: str = Field(description="a name for the kind of problem")
+    title: str
+    status: int
+    detail: str = ""
+    reference: str = Field(description="what the support desk and the log call this request")
+    errors: list[Fault] = []
+
+
+class Page(Answer, Generic[T]):
+    """Some of a list; `next` goes on where it ends."""
+
+    items: list[T]
+    next: str | None = Field(description="the value of `after` for what follows; null at the end")
+
+
+class ClientAnswer(Answer):
+    """A client: its document, its state, and the version to send back in `If-Match`."""
+
+    client_id: str
+    state: Literal["active", "suspended", "archived"]
+    version: int
+    created_at: datetime
+    updated_at: datetime
+    document: ClientDocument
+
+
+class ClientLine(Answer):
+    """A client in a list."""
+
+    client_id: str
+    name: str
+    kind: str
+    team: str
+    state: Literal["active", "suspended", "archived"]
+    security_profile: str
+    redirect_uris: list[str]
+    updated_at: datetime
+    secret_expires_at: datetime | None
+
+
+class Difference(Answer):
+    """One field of a change."""
+
+    field: str
+    before: Any
+    after: Any
+
+
+class Change(Answer):
+    """A change: waiting for a second person, or what became of it."""
+
+    id: str
+    act: str
+    target: str
+    state: Literal[STATES]  # type: ignore[valid-type]
+    reason: str
+    emergency: bool
+    created_by: str
+    created_at: datetime
+    surface: str
+    decided_by: str | None
+    decided_at: datetime | None
+    reviewed_by: str | None
+    base_version: int
+    diff: list[Difference]
+
+
+class Done(Answer):
+    """What became of an act; `shown_once` holds a secret that nobody can look up later."""
+
+    change: Change | None = Field(description="null when there was nothing to change")
+    shown_once: dict[str, str] = {}
+
+
+class Secret(Answer):
+    """A secret of a client, never its value."""
+
+    id: int
+    label: str
+    created_at: datetime
+    expires_at: datetime | None
+
+
+class Secrets(Answer):
+    """The secrets of a client."""
+
+    items: list[Secret]
+
+
+class Line(Answer):
+    """A redirect URI, judged: `faults` keep it out, `notes` are worth knowing."""
+
+    uri: str
+    usable: bool
+    faults: list[str]
+    notes: list[str]
+
+
+class Lines(Answer):
+    """Redirect URIs, each judged by itself."""
+
+    items: list[Line]
+
+
+class Administrator(Answer):
+    """An administrator."""
+
+    name: str
+    roles: list[str]
+    passkeys: int
+    created_at: datetime
+    disabled_at: datetime | None
+    enrolment_until: datetime | None
+    version: int
+
+
+class Administrators(Answer):
+    """Every administrator."""
+
+    items: list[Administrator]
+
+
+class Token(Answer):
+    """A token, never its value."""
+
+    id: str
+    label: str
+    owner: str
+    service: bool
+    scopes: list[str]
+    networks: list[str]
+    created_at: datetime
+    expires_at: datetime
+    last_used_at: datetime | None
+    revoked_at: datetime | None
+
+
+class Tokens(Answer):
+    """Tokens."""
+
+    items: list[Token]
+
+
+class NewToken(Answer):
+    """A token with its value, shown this once."""
+
+    token: Token
+    value: str
+
+
+class Me(Answer):
+    """Who asks."""
+
+    name: str
+    token: str
+    permissions: list[str]
+    four_eyes: bool

@@ -1,0 +1,361 @@
+"""Every address of the REST interface, as one table: its function, what it takes, what it may answer."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from idp import entropy
+from idp.admin import actions, client_acts, listing, redirect_lines, tokens
+from idp.admin.actors import Actor
+from idp.admin.administrators import describe_administrator, list_administrators
+from idp.admin.api import answers
+from idp.admin.changes import STATES, AdminChange, describe_change, list_changes
+from idp.admin.faults import NotFound
+from idp.admin.people_acts import RolesGiven, get_administrator
+from idp.admin.schema import ClientDocument, ClientId, Line, Strict, Url, document_of
+from idp.db import db
+from idp.oidc.registration import KINDS
+from idp.settings import settings
+
+
+class Query(BaseModel):
+    """The parameters of an address: each known, each once."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Paged(Query):
+    """Some of a list."""
+
+    limit: int = Field(default=50, ge=1, le=200)
+    after: str | None = Field(default=None, max_length=80, pattern=r"^[A-Za-z0-9._~-]+$")
+
+
+class ClientsAsked(Paged):
+    """Which clients."""
+
+    q: str = Field(default="", max_length=200, description="words of id, name, team and redirect URIs")
+    state: Literal[listing.STATES] | None = None  # type: ignore[valid-type]
+    kind: Literal[tuple(KINDS)] | None = None  # type: ignore[valid-type]
+
+
+class ChangesAsked(Paged):
+    """Which changes."""
+
+    state: Literal[STATES] | None = None  # type: ignore[valid-type]
+    target: str | None = Field(default=None, max_length=80, pattern=r"^[A-Za-z0-9._~-]+$")
+
+
+class How(Strict):
+    """Why, and whether alone."""
+
+    reason: Line = Field(default="", description="for the history")
+    emergency: bool = Field(default=False, description="break-glass: apply it alone, with a reason")
+
+
+class ClientGiven(How):
+    """A client to be registered or changed."""
+
+    client_id: ClientId | None = Field(default=None, description="of a new client; drawn when absent")
+    document: ClientDocument
+
+
+class DocumentGiven(How):
+    """What a client shall be."""
+
+    document: ClientDocument
+
+
+class LogoGiven(How):
+    """A logo, or none."""
+
+    content: str | None = Field(default=None, max_length=140_000, pattern=r"^[A-Za-z0-9+/=]*$")
+
+
+class SecretGiven(How, client_acts.SecretAsked):
+    """A secret to be made."""
+
+
+class RolesAsked(How, RolesGiven):
+    """Roles to be given."""
+
+
+class AdministratorGiven(RolesAsked):
+    """Somebody new."""
+
+    name: str = Field(pattern=r"^[a-z][a-z0-9.-]{0,38}[a-z0-9]$")
+
+
+class UrisGiven(Strict):
+    """Redirect URIs to be judged."""
+
+    kind: Literal[tuple(KINDS)] = "website"  # type: ignore[valid-type]
+    uris: list[Url] = Field(max_length=100)
+
+
+@dataclass(frozen=True)
+class Call:
+    """One request, read."""
+
+    actor: Actor
+    path: Mapping[str, str]
+    query: Any
+    body: Any
+    version: int | None
+    now: datetime
+
+    @property
+    def how(self) -> dict[str, Any]:
+        """Return the words that go with an act."""
+        return {"reason": self.body.reason, "emergency": self.body.emergency, "version": self.version, "now": self.now}
+
+
+@dataclass(frozen=True)
+class Reply:
+    """What is answered."""
+
+    body: Any
+    status: int = 200
+    version: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """One address: the permission it needs, what it takes, and what it answers when all is well."""
+
+    method: str
+    path: str
+    summary: str
+    permission: str
+    function: Callable[[Call], Reply]
+    answers: Mapping[int, type[answers.Answer]]
+    query: type[Query] = Query
+    body: type[Strict] | None = None
+    # The version looked at must come in `If-Match` (RFC 9110 §13.1.1): 428 without it, 412 when it is over.
+    needs_version: bool = False
+    tells_version: bool = False
+    refusals: tuple[int, ...] = field(default=())
+
+    @property
+    def name(self) -> str:
+        """Return the operation's name."""
+        words = [word.strip("<>") for word in self.path.split("/") if word]
+        return "-".join((self.method.lower(), *words)) or self.method.lower()
+
+
+def _done(done: actions.Done, *, status: int = 200) -> Reply:
+    change = None if done.change is None else describe_change(done.change)
+    return Reply({"change": change, "shown_once": dict(done.shown_once)}, 202 if done.is_waiting else status)
+
+
+def _act(name: str, target: str, *, status: int = 200, given: tuple[str, ...] = ()) -> Callable[[Call], Reply]:
+    """Return a function that does one act on what the address names."""
+
+    def act(call: Call) -> Reply:
+        values = {one: getattr(call.body, one) for one in given}
+        return _done(actions.perform(call.actor, name, call.path[target], values, **call.how), status=status)
+
+    return act
+
+
+def _clients(call: Call) -> Reply:
+    asked = call.query
+    found, after = listing.list_clients(
+        words=asked.q, state=asked.state, kind=asked.kind, limit=asked.limit, after=asked.after
+    )
+    return Reply({"items": [vars(one) for one in found], "next": after})
+
+
+def _client(call: Call) -> Reply:
+    row, client = client_acts.get_row(call.path["client_id"]), client_acts.get_client(call.path["client_id"])
+    body = {
+        "client_id": row.client_id, "state": client_acts.state_of(row), "version": row.version,
+        "created_at": row.created_at, "updated_at": row.updated_at, "document": document_of(client),
+    }  # fmt: skip
+    return Reply(body, version=row.version)
+
+
+def _create(call: Call) -> Reply:
+    client_id = call.body.client_id or entropy.identifier()
+    given = call.body.document.model_dump(mode="json")
+    return _done(actions.perform(call.actor, "client.create", client_id, given, **call.how), status=201)
+
+
+def _update(call: Call) -> Reply:
+    given = call.body.document.model_dump(mode="json")
+    return _done(actions.perform(call.actor, "client.update", call.path["client_id"], given, **call.how))
+
+
+def _secrets(call: Call) -> Reply:
+    client_acts.get_row(call.path["client_id"])
+    return Reply({"items": [_secret(one) for one in client_acts.list_secrets(call.path["client_id"])]})
+
+
+def _secret(one: Any) -> dict[str, Any]:
+    return {"id": one.id, "label": one.label, "created_at": one.created_at, "expires_at": one.expires_at}
+
+
+def _revoke_secret(call: Call) -> Reply:
+    number = call.path["secret_id"]
+    if not number.isascii() or not number.isdecimal() or len(number) > 9 or int(number) < 1:
+        raise NotFound("no such secret of this client")
+    given = {"secret_id": int(number)}
+    return _done(
+        actions.perform(call.actor, "client.revoke-secret", call.path["client_id"], given, version=None, now=call.now)
+    )
+
+
+def _history(call: Call) -> Reply:
+    client_acts.get_row(call.path["client_id"])
+    return _some_changes(call, target=call.path["client_id"], acts="client")
+
+
+def _changes(call: Call) -> Reply:
+    return _some_changes(call, target=call.query.target, state=call.query.state)
+
+
+def _some_changes(call: Call, **which: Any) -> Reply:
+    limit = call.query.limit
+    found = list_changes(limit=limit + 1, after=call.query.after, **which)
+    after = found[limit - 1].id if len(found) > limit else None
+    return Reply({"items": [describe_change(one) for one in found[:limit]], "next": after})
+
+
+def _change(call: Call) -> Reply:
+    found = db.session.get(AdminChange, call.path["change_id"]) if len(call.path["change_id"]) <= 22 else None
+    if found is None:
+        raise NotFound("no such change")
+    return Reply(describe_change(found))
+
+
+def _decide(decision: Callable[..., actions.Done]) -> Callable[[Call], Reply]:
+    return lambda call: _done(decision(call.actor, call.path["change_id"], now=call.now))
+
+
+def _check_uris(call: Call) -> Reply:
+    judged = redirect_lines.judge_lines(call.body.uris, kind=call.body.kind)
+    items = [
+        {
+            "uri": one.uri,
+            "usable": one.fault is None,
+            "faults": [one.fault] if one.fault else [],
+            "notes": [note.rpartition(".")[2] for note in one.notes],
+        }
+        for one in judged
+    ]
+    return Reply({"items": items})
+
+
+def _administrators(_call: Call) -> Reply:
+    return Reply({"items": [describe_administrator(one) for one in list_administrators()]})
+
+
+def _administrator(call: Call) -> Reply:
+    one = get_administrator(call.path["name"])
+    return Reply(describe_administrator(one), version=one.version)
+
+
+def _add_administrator(call: Call) -> Reply:
+    given = {"roles": list(call.body.roles)}
+    return _done(actions.perform(call.actor, "administrator.add", call.body.name, given, **call.how), status=201)
+
+
+def _tokens(call: Call) -> Reply:
+    # Whoever sees administrators sees their tokens; everybody sees their own.
+    owner = None if call.actor.may("administrators.read") else call.actor.name
+    return Reply({"items": [tokens.describe_token(one) for one in tokens.list_tokens(owner)]})
+
+
+def _make_token(call: Call) -> Reply:
+    token, value = tokens.issue_token(call.actor, call.body, call.now)
+    shown = tokens.describe_token(token)
+    db.session.commit()
+    return Reply({"token": shown, "value": value}, 201)
+
+
+def _revoke_token(call: Call) -> Reply:
+    token = tokens.describe_token(tokens.revoke_token(call.actor, call.path["token_id"], call.now))
+    db.session.commit()
+    return Reply(token)
+
+
+def _me(call: Call) -> Reply:
+    who = call.actor
+    return Reply(
+        {"name": who.name, "token": who.token, "permissions": sorted(who.permissions), "four_eyes": settings.four_eyes}
+    )
+
+
+_DONE: Mapping[int, type[answers.Answer]] = {200: answers.Done, 202: answers.Done}
+_MADE: Mapping[int, type[answers.Answer]] = {201: answers.Done, 202: answers.Done}
+_CHANGES: Mapping[int, type[answers.Answer]] = {200: answers.Page[answers.Change]}
+
+
+def _one(model: type[answers.Answer]) -> Mapping[int, type[answers.Answer]]:
+    return {200: model}
+
+
+def _state(word: str, summary: str) -> Route:
+    act = _act(f"client.{word}", "client_id")
+    return Route("POST", f"/clients/<client_id>/{word}", summary, "clients.suspend", act, _DONE, body=How)
+
+
+def _person(word: str, summary: str) -> Route:
+    act = _act(f"administrator.{word}", "name")
+    return Route("POST", f"/administrators/<name>/{word}", summary, "administrators.write", act, _DONE, body=How)
+
+
+_CLIENT, _SECRETS = "/clients/<client_id>", "/clients/<client_id>/secrets"
+ROUTES: tuple[Route, ...] = (
+    Route("GET", "/me", "Say who asks, and what they may do.", "", _me, _one(answers.Me)),
+    Route("GET", "/clients", "List clients.", "clients.read", _clients, _one(answers.Page[answers.ClientLine]),
+          query=ClientsAsked),
+    Route("POST", "/clients", "Register a client.", "clients.write", _create, _MADE, body=ClientGiven),
+    Route("GET", _CLIENT, "Show a client.", "clients.read", _client, _one(answers.ClientAnswer), tells_version=True),
+    Route("PUT", _CLIENT, "Replace what is registered of a client.", "clients.write", _update, _DONE,
+          body=DocumentGiven, needs_version=True),
+    _state("suspend", "Refuse a client everywhere, at once."),
+    _state("resume", "Let a suspended client back in."),
+    _state("archive", "Put a client away."),
+    _state("restore", "Take an archived client back, suspended."),
+    Route("PUT", f"{_CLIENT}/logo", "Give a client a logo, drawn anew, or none.", "clients.write",
+          _act("client.logo", "client_id", given=("content",)), _DONE, body=LogoGiven, needs_version=True),
+    Route("GET", _SECRETS, "List a client's secrets, never their values.", "clients.read", _secrets,
+          _one(answers.Secrets)),
+    Route("POST", _SECRETS, "Make a secret, shown this once.", "clients.secrets",
+          _act("client.add-secret", "client_id", status=201, given=("label", "overlap_days", "expires_days")), _MADE,
+          body=SecretGiven),
+    Route("DELETE", f"{_SECRETS}/<secret_id>", "Revoke a secret now.", "clients.secrets", _revoke_secret, _DONE),
+    Route("GET", f"{_CLIENT}/history", "List what was changed, by whom and how.", "clients.read", _history, _CHANGES,
+          query=Paged),
+    Route("POST", "/redirect-uris/check", "Judge redirect URIs, each by itself.", "clients.read", _check_uris,
+          _one(answers.Lines), body=UrisGiven),
+    Route("GET", "/changes", "List changes, the latest first.", "clients.read", _changes, _CHANGES, query=ChangesAsked),
+    Route("GET", "/changes/<change_id>", "Show a change.", "clients.read", _change, _one(answers.Change)),
+    Route("POST", "/changes/<change_id>/approve", "Apply what somebody else asked for.", "", _decide(actions.approve),
+          _DONE, body=Strict),
+    Route("POST", "/changes/<change_id>/refuse", "Turn down what somebody else asked for.", "",
+          _decide(actions.refuse), _DONE, body=Strict),
+    Route("POST", "/changes/<change_id>/withdraw", "Take back what one asked for oneself.", "",
+          _decide(actions.withdraw), _DONE, body=Strict),
+    Route("POST", "/changes/<change_id>/review", "Note that one has looked at an emergency.", "",
+          _decide(actions.review), _DONE, body=Strict),
+    Route("GET", "/administrators", "List administrators.", "administrators.read", _administrators,
+          _one(answers.Administrators)),
+    Route("POST", "/administrators", "Add an administrator.", "administrators.write", _add_administrator, _MADE,
+          body=AdministratorGiven),
+    Route("GET", "/administrators/<name>", "Show an administrator.", "administrators.read", _administrator,
+          _one(answers.Administrator), tells_version=True),
+    Route("PUT", "/administrators/<name>/roles", "Give an administrator other roles.", "administrators.write",
+          _act("administrator.roles", "name", given=("roles",)), _DONE, body=RolesAsked, needs_version=True),
+    _person("disable", "Shut an administrator out, at once."),
+    _person("enable", "Let a disabled administrator back in."),
+    _person("enrol", "Let an administrator enrol a passkey anew."),
+    Route("GET", "/tokens", "List tokens, never their values.", "", _tokens, _one(answers.Tokens)),
+    Route("POST", "/tokens", "Make a token of one's own, shown this once.", "tokens.write", _make_token,
+          {201: answers.NewToken}, body=tokens.TokenAsked),
+    Route("DELETE", "/tokens/<token_id>", "Revoke a token.", "", _revoke_token, _one(answers.Token)),
+)  # fmt: skip

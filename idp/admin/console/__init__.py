@@ -1,0 +1,1 @@
+"""The console `/admin`: pages over the acts of `actions.py`, in the look of the sign-in pages."""

@@ -1,0 +1,43 @@
+"""Who may do what in the administration, as one table: no role holds everything, no permission is held by default.
+
+Whoever administers has the permissions of all their roles together, looked up at every request: a role that is taken
+away is gone with the next one (ASVS 8.3.2).
+"""
+
+from collections.abc import Iterable
+from typing import Final
+
+# What each permission lets its holder do; the reference page is written from this.
+PERMISSIONS: Final[dict[str, str]] = {
+    "clients.read": "see clients, their history, and what waits for approval",
+    "clients.write": "register and change clients; what is risky waits for a second person",
+    "clients.secrets": "make client secrets and revoke them",
+    "clients.suspend": "suspend, resume, archive and restore clients",
+    "clients.approve": "approve or refuse changes of clients that somebody else asked for",
+    "emergency": "apply a risky change alone (break-glass): everybody is alerted, somebody else reviews it",
+    "keys.read": "see signing keys",
+    "keys.rotate": "rotate signing keys",
+    "support.read": "find an account or a reference, always with a reason",
+    "support.act": "lift a pause, send towards a change of contact",
+    "audit.read": "search, verify and export the audit trail",
+    "administrators.read": "see administrators, their roles and tokens",
+    "administrators.write": "add, disable and re-enrol administrators, and change their roles",
+    "administrators.approve": "approve or refuse role changes that somebody else asked for",
+    "tokens.write": "make tokens of one's own for the REST interface",
+}
+ROLES: Final[dict[str, frozenset[str]]] = {
+    "reader": frozenset({"clients.read"}),
+    "editor": frozenset({"clients.read", "clients.write", "clients.secrets", "clients.suspend", "tokens.write"}),
+    "approver": frozenset({"clients.read", "clients.approve", "clients.suspend", "emergency"}),
+    "key-holder": frozenset({"clients.read", "clients.secrets", "keys.read", "keys.rotate"}),
+    "support": frozenset({"support.read", "support.act"}),
+    "auditor": frozenset({"clients.read", "audit.read", "administrators.read"}),
+    "role-admin": frozenset({"administrators.read", "administrators.write", "administrators.approve"}),
+}
+# What a token may hold only if it is tied to addresses: whoever steals it must also be there.
+NEEDS_NETWORK: Final = frozenset({"clients.approve", "administrators.write", "administrators.approve", "emergency"})
+
+
+def permissions_of(roles: Iterable[str]) -> frozenset[str]:
+    """Return what ``roles`` allow together; a role that is not in the table allows nothing."""
+    return frozenset(permission for role in roles for permission in ROLES.get(role, ()))

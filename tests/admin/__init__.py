@@ -1,0 +1,1 @@
+"""Administrators: what they may do, alone and together, on every surface."""

@@ -1,0 +1,85 @@
+"""`idp audit` proves what happened, and ends as a script wants it."""
+
+import json
+import sqlite3
+from pathlib import Path
+from typing import Any
+
+from tests.root.test_commands import Run, add_alice, environ, run, told
+
+__all__ = ["environ", "run"]
+
+
+def change(environ: dict[str, str], statement: str) -> None:
+    path = environ["IDP_DATABASE_URL"].removeprefix("sqlite:///")
+    with sqlite3.connect(path) as connection:
+        connection.execute(statement)
+    connection.close()
+
+
+def test_a_good_trail_ends_with_0(run: Run) -> None:
+    facts = told(run("audit", "verify", "--json"))
+
+    assert facts["events"] > 0
+    assert (facts["found"], facts["findings"], facts["waiting"]) == (0, [], 0)
+
+
+def test_a_tampered_trail_ends_with_1_and_says_which_event(run: Run, environ: dict[str, str]) -> None:
+    told(run("audit", "verify", "--json"))
+    change(environ, "UPDATE audit_events SET outcome = 'refused' WHERE id = 2")
+
+    result = run("audit", "verify")
+
+    assert result.exit_code == 1
+    assert "changed: position 2, event 2: the event is not what it was" in result.output
+    assert json.loads(run("audit", "verify", "--json").stdout)["findings"][0]["event_id"] == 2
+
+
+def test_an_export_is_verified_as_a_file(run: Run, tmp_path: Path) -> None:
+    file = tmp_path / "trail.jsonl"
+
+    written = run("audit", "export", "--output", str(file), "--json")
+    keys = next(line["keys"] for line in map(json.loads, file.read_text().splitlines()) if "start" in line)
+    believed = [f"{kid}:{public}" for kid, public in keys.items()]
+
+    assert written.exit_code == 0, written.output
+    assert json.loads(written.stderr)["events"] > 0
+    facts = told(run("audit", "verify", "--file", str(file), "--key", believed[0], "--json"))
+    assert (facts["found"], facts["keys"]) == (0, "given")
+    file.write_text(file.read_text().replace('"key-made"', '"key-gone"', 1))
+    assert run("audit", "verify", "--file", str(file)).exit_code == 1
+    file.write_text("nothing")
+    assert "is not an export" in run("audit", "verify", "--file", str(file)).output
+
+
+def test_a_trail_cut_short_is_known_from_kept_checkpoints(run: Run, environ: dict[str, str], tmp_path: Path) -> None:
+    told(run("audit", "verify", "--json"))
+    kept = tmp_path / "kept.json"
+    kept.write_text(run("audit", "checkpoints", "--json").stdout)
+    for table in ("audit_links", "audit_checkpoints", "audit_events", "audit_chain"):
+        change(environ, f"DELETE FROM {table}")
+
+    result = run("audit", "verify", "--checkpoints", str(kept))
+
+    assert result.exit_code == 1
+    assert "it was signed up to" in result.output
+
+
+def test_the_trail_is_searched_by_event_and_person(run: Run) -> None:
+    add_alice(run)
+
+    found: list[dict[str, Any]] = told(run("audit", "search", "--event", "key-made", "--json"))
+
+    assert {one["event"] for one in found} == {"key-made"}
+    assert told(run("audit", "search", "--event", "audit-read", "--json"))[0]["facts"]["by"] == "event"
+    assert "no such account" in run("audit", "search", "--account", "-", text="1851299999042\n").output
+
+
+def test_another_key_can_sign(run: Run) -> None:
+    first = run("audit", "verify", "--json")
+
+    made = told(run("audit", "rotate-key", "--json"))
+
+    assert first.exit_code == 0
+    assert len(bytes.fromhex(made["public"])) == 32
+    assert told(run("audit", "verify", "--json"))["found"] == 0

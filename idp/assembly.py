@@ -35,7 +35,7 @@ PARTS = (
 # Tables that answer no request of their own.
 TABLES = (
     "idp.admin.administrators", "idp.admin.changes", "idp.admin.tokens", "idp.mfa.passkeys", "idp.mfa.promotion",
-    "idp.audit.checkpoints",
+    "idp.accounts.importing", "idp.audit.checkpoints",
 )  # fmt: skip
 
 

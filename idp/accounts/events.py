@@ -31,3 +31,18 @@ def contact_change_undone(kind: str, *, account_id: str, changes: int) -> None:
 def contact_changed(kind: str, *, account_id: str) -> None:
     """An e-mail address or mobile was replaced."""
     record(f"{kind}-changed", account_id=account_id)
+
+
+def nir_changed(*, account_id: str, reason: Literal["import", "correction"]) -> None:
+    """The organisation gave an account holder another NIR; everything else of the account stayed."""
+    record("nir-changed", account_id=account_id, reason=reason)
+
+
+def accounts_imported(*, added: int, present: int, changed: int, refused: int) -> None:
+    """A file of people was taken to its end."""
+    record("accounts-imported", added=added, present=present, changed=changed, refused=refused)
+
+
+def accounts_exported(*, accounts: int, numbers: bool, hashes: bool) -> None:
+    """Every account was written to a file; with NIRs, with password hashes, or without."""
+    record("accounts-exported", accounts=accounts, numbers=numbers, hashes=hashes)

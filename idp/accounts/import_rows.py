@@ -1,6 +1,6 @@
 """What one line of an import must satisfy, and the row of the table that it becomes."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final, cast
@@ -13,7 +13,16 @@ from idp.accounts.nir import NirFault, parse_nir
 from idp.accounts.passwords import keep_legacy
 
 _STATUSES: Final = ("active", "restricted", "disabled")
-_TRUTH: Final = {"true": True, "1": True, "yes": True, "oui": True, "false": False, "0": False, "no": False, "non": False}
+_TRUTH: Final = {
+    "true": True,
+    "1": True,
+    "yes": True,
+    "oui": True,
+    "false": False,
+    "0": False,
+    "no": False,
+    "non": False,
+}
 _LONGEST: Final = 200
 # U+FFFD stands where the file was not UTF-8.
 _UNREADABLE: Final = "\ufffd"
@@ -88,22 +97,22 @@ def row_of(person: Person, now: datetime) -> dict[str, Any]:
 
 def _text(name: str, value: Any) -> str:
     if isinstance(value, bool):
-        value = str(value).lower()
+        return str(value).lower()
     if not isinstance(value, str):
         raise RowFault(name, "not a text")
-    value = value.strip()
-    if _UNREADABLE in value or "\0" in value:
+    text = value.strip()
+    if _UNREADABLE in text or "\0" in text:
         raise RowFault(name, "not UTF-8")
-    if len(value) > (_LONGEST if name != "email" else 254):
+    if len(text) > (_LONGEST if name != "email" else 254):
         raise RowFault(name, "too long")
-    return value
+    return text
 
 
-def _contact(name: str, texts: Mapping[str, str], parse: Any) -> str | None:
+def _contact(name: str, texts: Mapping[str, str], parse: Callable[[str], str]) -> str | None:
     if name not in texts:
         return None
     try:
-        return cast(str, parse(texts[name]))
+        return parse(texts[name])
     except ContactFault as fault:
         raise RowFault(name, fault.reason) from None
 

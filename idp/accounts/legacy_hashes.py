@@ -63,7 +63,7 @@ def read_legacy(text: str) -> str:
 
 
 def matches(canonical: str, password: str) -> bool:
-    """Tell whether `read_legacy`'s spelling is the hash of ``password``, in any encoding that its system may have used."""
+    """Tell whether `read_legacy`'s spelling is the hash of ``password``, in an encoding of its time."""
     scheme = _scheme_of(canonical)
     return scheme is not None and any(scheme.compare(canonical, typed) for typed in _encodings(password))
 

@@ -99,7 +99,7 @@ def _even_out(started: float) -> None:
 
 
 def keep_legacy(text: str) -> str:
-    """Return what is stored of another system's hash, or raise `LegacyFault`; a stolen table cannot be tried offline."""
+    """Return what is stored of another system's hash, sealed: a stolen table cannot be tried. Raises `LegacyFault`."""
     return _LEGACY + base64.b64encode(crypto.seal(read_legacy(text), context=_LEGACY_CONTEXT)).decode()
 
 

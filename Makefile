@@ -7,7 +7,9 @@
 #   make check        style and types, as CI checks them
 #   make fuzz         forge tokens for ten minutes (FUZZ_SECONDS=600) and see none believed
 #   make drill-worker kill workers while they send: nothing lost, nothing sent twice with other digits
-#   make bench-quick  requests per second of the usual requests
+#   make bench        Sésame and its peers, measured side by side (installs them in bench/.peers)
+#   make bench-quick  what the usual requests cost, without peers
+#   make bench-guard  queries, round trips and calls of each operation: none may gain one
 #   make reference    write docs/reference from the code
 
 PYTHON ?= python3
@@ -25,7 +27,7 @@ WALKS_ON_SERVERS := tests/e2e/test_sign_in.py tests/e2e/test_passkeys.py tests/e
 PYTEST := $(BIN)/pytest -n auto $(PYTEST_ARGS)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-mobile test test-all test-apache check fuzz drill-worker bench-quick reference test-programs clean
+.PHONY: help demo demo-mobile test test-all test-apache check fuzz drill-worker bench bench-quick bench-guard reference test-programs clean
 
 help:
 	@sed -n 's/^#   //p' Makefile
@@ -37,11 +39,12 @@ demo: $(PACKAGES)
 demo-mobile: $(PACKAGES) $(APP_PACKAGES)
 	@node $(APP)/app.mjs & app=$$!; trap 'kill $$app' EXIT INT TERM; $(BIN)/idp demo
 
+# Protocol requests come in by the lane in front of Flask in the first run, by Flask alone in the second.
 # The servers are thrown away with their data at the end, also after a failure. Tests that drive a browser run by
 # themselves: Playwright keeps an event loop running in its thread, where the other tests start their own.
 test: $(PACKAGES) $(NODE_PACKAGES) $(APP_PACKAGES) | test-programs
 	$(BIN)/python tests/servers.py $(PYTEST) -m "not e2e" --backend=embedded
-	$(BIN)/python tests/servers.py $(PYTEST) -m "not e2e" --backend=servers
+	$(BIN)/python tests/servers.py $(PYTEST) -m "not e2e" --backend=servers --door=flask
 	$(PYTEST) -m e2e --ignore=tests/e2e
 	$(PYTEST) tests/e2e --ignore=tests/e2e/apache --backend=embedded
 	$(BIN)/python tests/servers.py $(PYTEST) $(WALKS_ON_SERVERS) --backend=servers
@@ -68,18 +71,25 @@ fuzz: $(PACKAGES)
 drill-worker: $(PACKAGES)
 	$(BIN)/python tests/servers.py $(BIN)/pytest tests/messages/test_drill.py -s --backend=servers $(PYTEST_ARGS)
 
-bench-quick: $(PACKAGES)
+bench: $(PACKAGES) | test-programs
+	$(BIN)/python -m bench.compare
+
+bench-quick: $(PACKAGES) | test-programs
 	$(BIN)/python -m bench.quick
+
+# Within `make test` too. BENCH_GUARD_WRITE=1 writes the table anew, for a change that is worth its cost.
+bench-guard: $(PACKAGES) | test-programs
+	$(BIN)/python tests/servers.py $(BIN)/pytest tests/oidc/test_cost.py --backend=servers $(PYTEST_ARGS)
 
 # The reference pages are written from the code; a test fails when they are stale.
 reference: $(PACKAGES)
 	$(BIN)/python -m tools.reference
 
 clean:
-	rm -rf .venv var test-artefacts $(NODE)/node_modules $(APP)/node_modules .mypy_cache .pytest_cache .ruff_cache
+	rm -rf .venv var bench/.peers test-artefacts $(NODE)/node_modules $(APP)/node_modules .mypy_cache .pytest_cache .ruff_cache
 
 test-programs:
-	@.ci/install-programs chromium redis-server postgresql softhsm2 nodejs npm
+	@.ci/install-programs chromium redis-server postgresql softhsm2 nodejs npm slapd
 
 $(PACKAGES): pyproject.toml $(wildcard constraints.txt)
 	@$(PYTHON) -c 'import ensurepip' 2>/dev/null || PYTHON=$(PYTHON) .ci/install-programs python3-venv

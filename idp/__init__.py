@@ -3,6 +3,8 @@
 from flask import Flask
 
 from idp import assembly, db, i18n, logs, web
+from idp.mounted import in_front_of
+from idp.oidc import lane
 from idp.settings import Settings, load_settings
 from idp.state import State
 
@@ -10,7 +12,12 @@ __version__ = "0.1.0"
 
 
 class Sesame:
-    """The provider as an extension: ``Sesame(app)`` mounts the same blueprints in an existing Flask application."""
+    """The provider as an extension: ``Sesame(app)`` mounts its blueprints in front of an existing Flask application.
+
+    ``provider`` is the application that they belong to: what a serving process owes it is `idp.server.attend`.
+    """
+
+    provider: Flask
 
     def __init__(self, app: Flask | None = None, settings: Settings | None = None) -> None:
         if app is not None:
@@ -18,23 +25,33 @@ class Sesame:
 
     def init_app(self, app: Flask, settings: Settings | None = None) -> None:
         """Mount the provider in ``app``; without ``settings`` they are read from the environment."""
-        settings = settings or load_settings()
-        app.extensions["sesame"] = {"settings": settings}
-        logs.configure_logs(settings.log_level)
-        db.init_db(app, settings.database_url.get_secret_value(), settings.database_pool)
-        app.extensions["sesame"]["state"] = State(assembly.open_store(settings))
-        app.extensions["sesame"]["readiness"] = assembly.readiness()
-        app.extensions["sesame"]["texts"] = assembly.texts(settings)
-        i18n.init_i18n(app)
-        web.init_web(app)
-        for blueprint in assembly.blueprints():
-            app.register_blueprint(blueprint)
-        assembly.check_sms_texts(app, settings)
-        assembly.check_models(settings)
+        if "sesame" in app.extensions:
+            raise RuntimeError("a provider is mounted in this application already")
+        # `/static` is the other application's.
+        self.provider = _assemble(Flask(__name__, static_url_path="/sesame/static"), settings or load_settings())
+        app.extensions["sesame"] = self
+        app.wsgi_app = in_front_of(self.provider, app)  # type: ignore[assignment, method-assign]
 
 
 def create_app(settings: Settings | None = None) -> Flask:
     """Return the provider as an application of its own."""
-    app = Flask(__name__)
-    Sesame(app, settings)
+    return _assemble(Flask(__name__), settings or load_settings())
+
+
+def _assemble(app: Flask, settings: Settings) -> Flask:
+    app.extensions["sesame"] = {"settings": settings}
+    logs.configure_logs(settings.log_level)
+    db.init_db(app, settings.database_url.get_secret_value(), settings.database_pool)
+    app.extensions["sesame"]["state"] = State(assembly.open_store(settings))
+    app.extensions["sesame"]["readiness"] = assembly.readiness()
+    app.extensions["sesame"]["texts"] = assembly.texts(settings)
+    assembly.plug_in(app, settings)
+    i18n.init_i18n(app)
+    # Before the proxies' headers are read, which has to happen in front of it.
+    lane.init_lane(app)
+    web.init_web(app)
+    for blueprint in assembly.blueprints():
+        app.register_blueprint(blueprint)
+    assembly.check_sms_texts(app, settings)
+    assembly.check_models(settings)
     return app

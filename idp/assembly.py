@@ -6,9 +6,14 @@ from importlib import import_module
 from flask import Blueprint, Flask
 
 from idp import clock
-from idp.messages import sms_texts
+from idp.accounts.directories import init_directory, open_directory
+from idp.accounts.outside import Directory
+from idp.messages import senders, sms_texts
 from idp.messages.overrides import Texts, read_overrides
 from idp.mfa.fido_metadata import check_metadata
+from idp.mfa.methods import FACTORS, METHODS
+from idp.mfa.plugged import init_factors, open_factors
+from idp.mfa.second_factor import SecondFactor
 from idp.settings import Settings, SettingsFault
 from idp.state import Store
 from idp.state_redis import RedisStore
@@ -34,8 +39,8 @@ PARTS = (
 )
 # Tables that answer no request of their own.
 TABLES = (
-    "idp.admin.administrators", "idp.admin.changes", "idp.admin.tokens", "idp.mfa.passkeys", "idp.mfa.promotion",
-    "idp.accounts.importing", "idp.audit.checkpoints",
+    "idp.admin.administrators", "idp.admin.as_code", "idp.admin.changes", "idp.admin.tokens", "idp.oidc.client_apps",
+    "idp.mfa.passkeys", "idp.mfa.promotion", "idp.accounts.importing", "idp.audit.checkpoints",
 )  # fmt: skip
 
 
@@ -63,6 +68,36 @@ def texts(settings: Settings) -> Texts:
     if faults:
         raise SettingsFault(faults)
     return found
+
+
+def plug_in(app: Flask, settings: Settings) -> None:
+    """Take in what the settings name of what packages offer, or raise `SettingsFault` with all that is missing."""
+    asked, factors = _make_plugins(settings)
+    init_directory(app, asked)
+    init_factors(app, factors)
+
+
+def check_plugins(settings: Settings) -> None:
+    """Raise what `plug_in` would, before any process is started."""
+    asked, _factors = _make_plugins(settings)
+    if asked is not None:
+        asked.close()
+
+
+def _make_plugins(settings: Settings) -> tuple[Directory | None, dict[str, SecondFactor]]:
+    faults = senders.find_faults(settings)
+    asked, factors = None, dict[str, SecondFactor]()
+    try:
+        asked = open_directory(settings)
+    except SettingsFault as fault:
+        faults += fault.faults
+    try:
+        factors = open_factors(settings, frozenset({*METHODS, *FACTORS}))
+    except SettingsFault as fault:
+        faults += fault.faults
+    if faults:
+        raise SettingsFault(faults)
+    return asked, factors
 
 
 def check_sms_texts(app: Flask, settings: Settings) -> None:

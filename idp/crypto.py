@@ -19,7 +19,7 @@ from idp.settings import settings
 _VERSION = 1
 Purpose = Literal[
     "code", "grant", "refresh", "subject", "csrf", "device", "pepper", "spray", "dpop", "source", "stop", "words",
-    "bounce", "stand-in", "recovery", "rollout", "audit",
+    "bounce", "stand-in", "recovery", "rollout", "audit", "factor-used",
 ]  # fmt: skip
 _OWNER: dict[str, str] = {
     "code": "code",
@@ -37,6 +37,7 @@ _OWNER: dict[str, str] = {
     "bounce": "token",
     "stand-in": "index",
     "recovery": "index",
+    "factor-used": "token",
     "rollout": "index",
     # Must still be computed when the event is a year old; `index` is the key that never changes.
     "audit": "index",

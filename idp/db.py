@@ -1,17 +1,25 @@
 """How durable things are stored: one SQLAlchemy for every folder, on SQLite or PostgreSQL."""
 
 import sqlite3
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
+from time import monotonic
 from typing import Any
 
 from flask import Flask
 from flask_migrate import Migrate
 from flask_sqlalchemy import SQLAlchemy
-from sqlalchemy import DateTime, Dialect, Engine, MetaData, TypeDecorator, event
+from sqlalchemy import DateTime, Dialect, Engine, Executable, MetaData, Row, TypeDecorator, event
 from sqlalchemy.engine import Connection
+from sqlalchemy.exc import DisconnectionError
 from sqlalchemy.orm import DeclarativeBase
+from sqlalchemy.pool import ConnectionPoolEntry
 
+from idp.per_app import PerApp
+
+# Seconds.
+_RESTED = 1.0
 NAMES = {
     "ix": "ix_%(column_0_label)s",
     "uq": "uq_%(table_name)s_%(column_0_name)s",
@@ -60,6 +68,28 @@ def release() -> None:
     db.session.rollback()
 
 
+def at_once(statement: Executable, values: Mapping[str, Any]) -> Row[Any] | None:
+    """Run one statement that is a transaction of its own, and return its row if it has one.
+
+    PostgreSQL is spared BEGIN and COMMIT. SQLite has one writer: there it is the session's, as everything else.
+    """
+    is_under_way = db.session.registry.has() and db.session().in_transaction()
+    if is_under_way or db.engine.dialect.name == "sqlite":
+        row = db.session.execute(statement, values).one_or_none()
+        db.session.commit()
+        return row
+    with _autocommitting().connect() as connection:
+        return connection.execute(statement, values).one_or_none()
+
+
+def _autocommitting() -> Engine:
+    """Return the engine, its pool shared, for connections that commit by themselves."""
+    return _at_once().setdefault("engine", db.engine.execution_options(isolation_level="AUTOCOMMIT"))
+
+
+_at_once: PerApp[dict[str, Engine]] = PerApp(dict)
+
+
 def init_db(app: Flask, url: str, pool: int) -> None:
     """Connect ``app`` to the database at ``url``."""
     app.config["SQLALCHEMY_DATABASE_URI"] = url
@@ -79,18 +109,41 @@ def engine_options(url: str, pool: int) -> dict[str, Any]:
         "pool_size": pool,
         "max_overflow": 0,
         "pool_timeout": 2,
-        "pool_pre_ping": True,
         "pool_recycle": 1800,
         "connect_args": {"connect_timeout": 3},
     }
 
 
+def _ping_after_rest(engine: Engine) -> None:
+    """Try a connection that has rested before it is used; to try each at every request costs as much as the request.
+
+    What a server does that goes away between two requests of one second is seen by the first of them, which is answered
+    503; the pool then drops all that it has.
+    """
+
+    @event.listens_for(engine, "checkin")
+    def _left(_connection: Any, record: ConnectionPoolEntry) -> None:
+        record.info["left_at"] = monotonic()
+
+    @event.listens_for(engine, "checkout")
+    def _taken(connection: Any, record: ConnectionPoolEntry, _proxy: object) -> None:
+        if monotonic() - record.info.get("left_at", monotonic()) > _RESTED:
+            try:
+                engine.dialect.do_ping(connection)
+            except engine.dialect.loaded_dbapi.Error as fault:
+                # The pool makes a new one in its place.
+                raise DisconnectionError from fault
+
+
 def prepare_engine(engine: Engine, *, begin: bool = True) -> None:
-    """Give SQLite write-ahead logging, foreign keys and transactions that begin by taking the write lock.
+    """Have PostgreSQL's connections tried after a rest.
+
+    SQLite gets write-ahead logging, foreign keys and transactions that begin by taking the write lock.
 
     Without ``begin``, every statement commits by itself.
     """
     if engine.dialect.name != "sqlite":
+        _ping_after_rest(engine)
         return
 
     @event.listens_for(engine, "connect")

@@ -1,6 +1,7 @@
 """How a document is fetched from a stranger's server: the only place that calls addresses of strangers (SSRF).
 
-Relying parties tell us URLs: `jwks_uri`, `sector_identifier_uri`, `request_uri`, `backchannel_logout_uri`, `logo_uri`.
+Relying parties tell us URLs: `jwks_uri`, `sector_identifier_uri`, `request_uri`, `backchannel_logout_uri`, `logo_uri`,
+`security_events_uri`.
 None of them may make us speak to our own network. The name is looked up once, every address that it has must be public,
 and we connect to an address that was checked, never to the name again (DNS rebinding). Redirects are not followed,
 proxies and cookies are not used, and one deadline ends everything, however slowly the other side drips.
@@ -62,6 +63,7 @@ def fetch(
     *,
     method: str = "GET",
     form: Mapping[str, str] | None = None,
+    body: tuple[str, bytes] | None = None,
     headers: Mapping[str, str] | None = None,
     timeout: float = 5.0,
     limit: int = 65_536,
@@ -70,7 +72,8 @@ def fetch(
 ) -> Fetched:
     """Fetch ``url`` within ``timeout`` seconds in all and at most ``limit`` bytes, or raise `FetchFault`.
 
-    A redirect is returned as it is; the caller judges the status. End the transaction first (`db.release`).
+    ``body`` is a media type with its bytes, instead of a ``form``. A redirect is returned as it is; the caller judges
+    the status. End the transaction first (`db.release`).
     """
     deadline = _Deadline(timeout)
     try:
@@ -78,7 +81,9 @@ def fetch(
         addresses = _find_addresses(parts, deadline, resolve)
         stream = _connect(parts, addresses, deadline, limit + _LONGEST_HEAD)
         try:
-            answer = _exchange(stream, parts, method, form, {**(headers or {}), "Accept": accept}, limit)
+            answer = _exchange(
+                stream, parts, method, body or _encoded(form), {**(headers or {}), "Accept": accept}, limit
+            )
         finally:
             stream.hang_up()
     except FetchFault as fault:
@@ -207,11 +212,15 @@ class _Stream(io.RawIOBase):
         self._sock.close()
 
 
+def _encoded(form: Mapping[str, str] | None) -> tuple[str, bytes] | None:
+    return None if form is None else ("application/x-www-form-urlencoded", urlencode(form).encode())
+
+
 def _exchange(
     stream: _Stream,
     parts: SplitResult,
     method: str,
-    form: Mapping[str, str] | None,
+    body: tuple[str, bytes] | None,
     headers: Mapping[str, str],
     limit: int,
 ) -> Fetched:
@@ -219,12 +228,11 @@ def _exchange(
     target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
     sent = {**headers, "Host": parts.netloc, "Accept-Encoding": "identity", "Connection": "close"}
     sent.setdefault("User-Agent", "Sesame")
-    body = None if form is None else urlencode(form).encode()
     if body is not None:
-        sent["Content-Type"] = "application/x-www-form-urlencoded"
+        sent["Content-Type"] = body[0]
     connection = http.client.HTTPConnection(cast(str, parts.hostname), _port(parts))
     connection.sock = cast(Any, stream)
-    connection.request(method, target, body, sent)
+    connection.request(method, target, body and body[1], sent)
     answer = connection.getresponse()
     told = {name.lower(): value for name, value in answer.getheaders()}
     if told.get("content-encoding", "identity").strip().lower() not in {"", "identity"}:

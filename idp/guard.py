@@ -1,6 +1,6 @@
 """What every request must satisfy and every answer carries: host, transport, size, encoding, security headers."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from urllib.parse import unquote_to_bytes, urlsplit
 
 from flask import Flask, Response, g, redirect, request
@@ -20,6 +20,14 @@ _FIXED = {
     "Cross-Origin-Opener-Policy": "same-origin",
     "Permissions-Policy": "camera=(), geolocation=(), microphone=(), payment=(), usb=(), "
     "publickey-credentials-create=(self), publickey-credentials-get=(self), otp-credentials=(self)",
+}
+_HSTS = {"Strict-Transport-Security": "max-age=31536000; includeSubDomains"}
+_EVERYWHERE = {
+    has_tls: {**_FIXED, "Cache-Control": "no-store", **(_HSTS if has_tls else {})} for has_tls in (True, False)
+}
+_FOR_MACHINES = {
+    has_tls: {**headers, "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'"}
+    for has_tls, headers in _EVERYWHERE.items()
 }
 
 
@@ -61,7 +69,7 @@ def _check_request() -> BaseResponse | None:
     if request.path.startswith("/healthz/"):
         return None
     # Our own links and documents use the issuer only; a foreign Host is somebody's trick (AC-155).
-    if request.host not in {urlsplit(settings.issuer).netloc, *settings.allowed_hosts}:
+    if request.host not in settings.hosts:
         raise MisdirectedRequest
     if settings.has_tls and not request.is_secure:
         if request.method in {"GET", "HEAD"}:
@@ -82,18 +90,21 @@ def _is_text(raw: str) -> bool:
     return True
 
 
+def headers_for_machines(has_tls: bool) -> Mapping[str, str]:
+    """Return what every answer carries that is no page."""
+    return _FOR_MACHINES[has_tls]
+
+
 def _complete(response: Response) -> Response:
     headers = response.headers
-    for name, value in _FIXED.items():
-        headers.setdefault(name, value)
-    headers.setdefault("Cache-Control", "no-store")
-    if settings.has_tls:
-        headers.setdefault("Strict-Transport-Security", "max-age=31536000; includeSubDomains")
     if response.mimetype == "text/html":
+        for name, value in _EVERYWHERE[settings.has_tls].items():
+            headers.setdefault(name, value)
         headers.setdefault("Content-Security-Policy", _policy())
         headers.setdefault("Vary", "Cookie, Accept-Language")
     else:
-        headers.setdefault("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'")
+        for name, value in headers_for_machines(settings.has_tls).items():
+            headers.setdefault(name, value)
     return response
 
 

@@ -10,6 +10,8 @@ LOGIN_STEP = Counter("idp_login_step_total", "Steps of sign-ins", ["step", "outc
 LOGIN_DURATION = Histogram("idp_login_duration_seconds", "First page to complete sign-in", ["method"], buckets=_LONG)
 PASSWORD = Counter("idp_password_total", "Passwords checked", ["outcome"])
 PASSWORD_HASH = Histogram("idp_password_hash_seconds", "Argon2 with its waiting time", buckets=_STEPS)
+DIRECTORY = Histogram("idp_directory_seconds", "Time of an outside directory to answer", ["act"], buckets=_STEPS)
+PROVISIONED = Counter("idp_provisioned_total", "Accounts made, changed or ended by an outside directory", ["act"])
 OTP_SEND = Counter("idp_otp_send_total", "Codes handed to the outbox or to a relay", ["channel", "reason", "outcome"])
 OTP_PROVIDER = Histogram(
     "idp_otp_provider_seconds", "Time of a relay to answer", ["channel", "provider"], buckets=_STEPS
@@ -41,6 +43,7 @@ FETCH = Counter("idp_fetch_total", "Documents fetched from relying parties", ["o
 IN_APP = Counter("idp_in_app_total", "Steps of sign-ins inside the app", ["step", "outcome"])
 REGISTRATION = Counter("idp_client_registration_total", "Requests to `/register`", ["act", "outcome"])
 LOGOUT_DELIVERY = Counter("idp_logout_delivery_total", "Services told of a sign-out", ["channel", "outcome"])
+SECURITY_EVENTS = Counter("idp_security_event_delivery_total", "Security events pushed to services", ["outcome"])
 SUPPORT = Counter("idp_support_acts_total", "Acts of the support desk", ["act", "outcome"])
 AUDIT_SEALED = Counter("idp_audit_sealed_total", "Audit events that were given their place in the chain")
 AUDIT_FORGOTTEN = Counter("idp_audit_forgotten_total", "Audit events deleted for their age")

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
+from idp.per_app import PerApp
 from idp.state import Space, state
 
 
@@ -31,6 +32,9 @@ class Happened:
     at: tuple[float, ...]
 
 
+_CLEAR_FOR = timedelta(seconds=1)
+_MOST_CLEAR = 5_000
+_clear: PerApp[dict[str, datetime]] = PerApp(dict)
 HAPPENED = Space("happened", Happened)
 
 
@@ -38,6 +42,7 @@ def spend(name: str, key: str, *, windows: Sequence[Window], now: datetime) -> S
     """Let it happen once more and remember that, or say when it may; a race never gains one more."""
     longest = max(window.per for window in windows)
     full = f"{name}:{key}"
+    _clear().pop(full, None)
     verdict = Spend(allowed=True, left=0)
 
     def _one_more(past: Happened) -> Happened | None:
@@ -61,6 +66,24 @@ def peek(name: str, key: str, *, windows: Sequence[Window], now: datetime) -> Sp
     """Say what `spend` would answer, without spending."""
     past = state.get(HAPPENED, f"{name}:{key}")
     return _judge(past.at if past else (), windows, now)
+
+
+def is_spent(name: str, key: str, *, windows: Sequence[Window], now: datetime) -> bool:
+    """Tell whether `spend` would refuse; that it would not is remembered for a second, unless this process spends.
+
+    For what nearly always goes well, at every request: another node's failures are seen a second late.
+    """
+    full = f"{name}:{key}"
+    until = _clear().get(full)
+    if until is not None and now < until:
+        return False
+    if peek(name, key, windows=windows, now=now).retry_at is not None:
+        return True
+    clear = _clear()
+    if len(clear) >= _MOST_CLEAR:
+        clear.clear()
+    clear[full] = now + _CLEAR_FOR
+    return False
 
 
 def _judge(at: tuple[float, ...], windows: Sequence[Window], now: datetime) -> Spend:

@@ -18,7 +18,11 @@ from idp.worker import start_embedded_worker
 
 def served_app() -> Flask:
     """Return the application with what belongs to a serving process; the factory of `idp serve` and `wsgi.py`."""
-    app = create_app()
+    return attend(create_app())
+
+
+def attend(app: Flask) -> Flask:
+    """Give an application what a process that serves it owes it: keys at hand, the worker, the metrics."""
     settings: Settings = app.extensions["sesame"]["settings"]
     _take_keys(app)
     if settings.outbox.embedded_worker:

@@ -19,7 +19,6 @@ from sqlalchemy import (
     UniqueConstraint,
     case,
     delete,
-    func,
     literal,
     select,
     update,
@@ -27,9 +26,10 @@ from sqlalchemy import (
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Mapped, mapped_column
 
-from idp import leases
+from idp import leases, notices, security_events
 from idp.db import Moment, db
-from idp.leases import BLIND, QUEUED, Leased
+from idp.leases import BLIND, QUEUED
+from idp.notices import Notice
 
 # `open`: the session lives. `closed`: it ended, and this client did not ask to be told.
 State = Literal["open", "closed", "queued", "sending", "told", "refused", "failed"]
@@ -39,7 +39,7 @@ _PURGED_AT_ONCE = 1000
 _INSERT: dict[str, Any] = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}
 
 
-class SessionClient(Leased):
+class SessionClient(Notice):
     """One relying party of one session."""
 
     __tablename__ = "session_clients"
@@ -51,11 +51,11 @@ class SessionClient(Leased):
     )
 
     sid: Mapped[str] = mapped_column(String(22))
-    account_id: Mapped[str] = mapped_column(String(36), index=True)
-    client_id: Mapped[str] = mapped_column(String(80))
     # What this client calls the session: the `sid` of its ID tokens.
     their_sid: Mapped[str] = mapped_column(String(22))
     wants_notice: Mapped[bool] = mapped_column(Boolean)
+    # Whether it asked for the security event that a session of its was revoked.
+    wants_event: Mapped[bool] = mapped_column(Boolean)
     joined_at: Mapped[datetime] = mapped_column(Moment)
     ended_at: Mapped[datetime | None] = mapped_column(Moment, default=None)
 
@@ -74,12 +74,14 @@ class Departure:
     worker: str
 
 
-def join(*, sid: str, account_id: str, client_id: str, their_sid: str, wants_notice: bool, now: datetime) -> None:
+def join(
+    *, sid: str, account_id: str, client_id: str, their_sid: str, wants_notice: bool, wants_event: bool, now: datetime
+) -> None:
     """Write down that a session has reached a client; twice is once. The caller commits."""
     row = {
         "sid": sid, "account_id": account_id, "client_id": client_id, "their_sid": their_sid,
-        "wants_notice": wants_notice, "joined_at": now, "state": OPEN, "attempts": 0, "changed_at": now,
-        "not_before": now,
+        "wants_notice": wants_notice, "wants_event": wants_event, "joined_at": now, "state": OPEN, "attempts": 0,
+        "changed_at": now, "not_before": now,
     }  # fmt: skip
     insert = _INSERT[db.session.get_bind().dialect.name]
     db.session.execute(insert(SessionClient).values(row).on_conflict_do_nothing())
@@ -124,20 +126,10 @@ def claim(*, worker: str, limit: int, lease: timedelta, now: datetime) -> list[D
 
 def record(departure: Departure, *, state: State, answer_class: str, retry_at: datetime | None, now: datetime) -> bool:
     """Write down what telling a client came to; false when the departure is another worker's by now."""
-    held = leases.is_held(SessionClient, row_id=departure.id, worker=departure.worker, attempt=departure.attempt)
-    values: dict[str, Any] = {"not_before": retry_at} if retry_at else {}
-    changed = leases.change(
-        SessionClient, held, state=state, answer_class=answer_class[:20], changed_at=now, locked_until=None, **values
-    )
-    return bool(changed)
-
-
-def let_alone(client_id: str, until: datetime) -> None:
-    """Put off whatever waits for a client that does not answer: it must not fill the lanes of the others."""
-    waits = (
-        (SessionClient.client_id == client_id) & (SessionClient.state == QUEUED) & (SessionClient.not_before < until)
-    )
-    leases.change(SessionClient, waits, not_before=until)
+    return notices.record(
+        SessionClient, row_id=departure.id, worker=departure.worker, attempt=departure.attempt, state=state,
+        answer_class=answer_class, retry_at=retry_at, now=now,
+    )  # fmt: skip
 
 
 def give_up(ended_before: datetime, now: datetime) -> list[tuple[str, str]]:
@@ -160,12 +152,6 @@ def log_of(client_id: str, limit: int) -> list[SessionClient]:
     return list(db.session.scalars(ended.limit(limit)))
 
 
-def count_waiting() -> int:
-    """Return how many clients are still to be told."""
-    waiting = select(func.count()).select_from(SessionClient).where(SessionClient.state.in_(leases.WAITING))
-    return int(db.session.execute(waiting).scalar_one())
-
-
 def purge(*, keep: timedelta, now: datetime) -> int:
     """Delete what was finished, or joined and never ended, longer ago than ``keep``; up to a thousand at once."""
     old = select(SessionClient.id).where(SessionClient.state.in_((OPEN, *FINISHED)))
@@ -180,7 +166,13 @@ def _end(which: ColumnElement[bool], now: datetime) -> tuple[str, ...]:
         update(SessionClient)
         .where(which, SessionClient.state == OPEN)
         .values(state=state, ended_at=now, not_before=now, changed_at=now)
-        .returning(SessionClient.client_id)
+        .returning(
+            SessionClient.client_id, SessionClient.account_id, SessionClient.their_sid, SessionClient.wants_event
+        )
         .execution_options(**BLIND)
     )
-    return tuple(dict.fromkeys(db.session.execute(ended).scalars()))
+    rows = db.session.execute(ended).all()
+    security_events.note_sessions(
+        [(row.account_id, row.client_id, row.their_sid) for row in rows if row.wants_event], now
+    )
+    return tuple(dict.fromkeys(row.client_id for row in rows))

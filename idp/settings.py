@@ -191,7 +191,9 @@ class HttpGatewaySettings(Section):
     receipt_failed: tuple[str, ...] = Field(default=(), description="what it says of one that will not")
 
 
-SmsTransport = Literal["", "smpp", "http", "ovhcloud", "orange", "brevo", "twilio"]
+# Of something that is built in, or that an installed package offers (`entry_points.py`).
+PluginName = Annotated[str, Field(pattern=r"^([a-z][a-z0-9_]{0,30})?$")]
+
 # What each transport cannot do without.
 _SMS_NEEDS: dict[str, tuple[str, ...]] = {
     "smpp": ("smpp_url",),
@@ -211,8 +213,10 @@ _SMS_NEEDS: dict[str, tuple[str, ...]] = {
 class SmsSettings(Section):
     """Who texts the codes; without a transport no SMS is offered."""
 
-    transport: SmsTransport = ""
-    second_transport: SmsTransport = Field(default="", description="sends what the first one cannot")
+    transport: PluginName = Field(
+        default="", description="smpp, http, ovhcloud, orange, brevo, twilio, or a plug-in's name; empty: no SMS"
+    )
+    second_transport: PluginName = Field(default="", description="sends what the first one cannot")
     smpp_url: SecretStr = Field(default=SecretStr(""), description="smpp://system_id:password@host:port or smpps://…")
     smpp_in_tunnel: bool = Field(default=False, description="allow smpp:// beyond this machine, inside a VPN")
     smpp_window: int = Field(default=10, ge=1, le=100, description="messages under way at once on one connection")
@@ -480,6 +484,11 @@ class Lifetimes(Section):
     session_absolute: timedelta = timedelta(hours=12)
     fresh_proof: timedelta = timedelta(minutes=5)
     client_cache: timedelta = timedelta(seconds=10)
+    account_cache: timedelta = Field(
+        default=timedelta(0),
+        description="how old what UserInfo and introspection know of an account may be; above 0, another node's change "
+        "of an account is seen that much later",
+    )
     key_cache: timedelta = timedelta(seconds=60)
     known_device: timedelta = timedelta(days=365)
 
@@ -727,6 +736,62 @@ class ConformanceSettings(Section):
         return self
 
 
+# A server: inside TLS, or on this machine.
+_LDAP_URL = re.compile(r"(ldaps|ldap\+starttls|ldap)://(\[[0-9a-f:]+\]|[A-Za-z0-9.-]+)(:\d{1,5})?")
+_LDAP_ATTRIBUTE = re.compile(r"[A-Za-z][A-Za-z0-9-]*")
+
+
+class LdapSettings(Section):
+    """A directory of people that answers by LDAP (`directory = "ldap"`, extra `ldap`)."""
+
+    urls: tuple[str, ...] = Field(
+        default=(),
+        description="ldaps://host or ldap+starttls://host, tried in turn; ldap:// only on this machine",
+    )
+    ca_file: Path | None = Field(default=None, description="certificate authority, when not the system's")
+    bind_dn: str = Field(default="", description="the service account that looks people up")
+    bind_password: SecretStr = SecretStr("")
+    base: str = Field(default="", description="below which entry people are looked for")
+    filter: str = Field(
+        default="(objectClass=person)", description="who counts: an entry that does not match may not sign in"
+    )
+    nir_attribute: str = Field(default="", description="the attribute that holds the NIR")
+    nir_form: Literal["13", "15", "keyed"] = Field(
+        default="13",
+        description="how it is written there: 13 characters, 15 with the check digits, or HMAC-SHA-256 in hexadecimal",
+    )
+    nir_key: SecretStr = Field(default=SecretStr(""), description="the key of `keyed`: 32 bytes or more, base64url")
+    decoy_dn: str = Field(
+        default="",
+        description="an entry with a password that nobody knows: what is tried for an unknown NIR, so that it takes "
+        "as long; empty: a name below `base` that does not exist",
+    )
+    attributes: dict[str, str] = Field(
+        default={"email": "mail", "mobile": "mobile", "name": "cn", "given_name": "givenName", "family_name": "sn"},
+        description="what is read from an entry: `email`, `mobile`, `locale`, `password_changed`, or a claim of the "
+        "profile, each with its attribute",
+    )
+    connections: int = Field(default=8, ge=1, le=100, description="people whose password one process checks at once")
+    connect_timeout: int = Field(default=3, ge=1, le=30, description="seconds until the next server is tried")
+    timeout: int = Field(default=5, ge=1, le=30, description="seconds that one answer may take")
+    idle: timedelta = Field(default=timedelta(minutes=5), description="after which a connection is not used again")
+
+    @model_validator(mode="after")
+    def _is_safe(self) -> "LdapSettings":
+        for url in self.urls:
+            found = _LDAP_URL.fullmatch(url)
+            if not found:
+                raise ValueError(f"{url!r} is not ldaps://host, ldap+starttls://host or ldap://localhost")
+            if found[1] == "ldap" and found[2].strip("[]") not in LOOPBACK_HOSTS:
+                raise ValueError("ldap:// would send passwords in the clear: ldaps:// or ldap+starttls://")
+        names = (*self.attributes.values(), *([self.nir_attribute] if self.nir_attribute else []))
+        if any(not _LDAP_ATTRIBUTE.fullmatch(name) for name in names):
+            raise ValueError("nir_attribute and attributes name attributes: letters, digits and hyphens")
+        if self.nir_form == "keyed":
+            _is_key(self.nir_key)
+        return self
+
+
 class AdminSettings(Section):
     """The console `/admin` and its REST interface: from where they answer, and how much one person may do alone."""
 
@@ -776,6 +841,7 @@ class Settings(Section):
     state_file: Path = Field(default=Path("var/state.db"), description="where SQL state is kept beside SQLite")
     smtp_url: SecretStr = SecretStr("smtp://localhost:25")
     smtp: SmtpSettings = SmtpSettings()
+    mail_transport: PluginName = Field(default="smtp", description="who sends mails: smtp, or a plug-in's name")
     sms: SmsSettings = SmsSettings()
     messages: MessageSettings = MessageSettings()
     outbox: OutboxSettings = OutboxSettings()
@@ -788,6 +854,20 @@ class Settings(Section):
     )
     promotion: PromotionSettings = PromotionSettings()
     policy: PolicySettings = PolicySettings()
+    second_factors: tuple[PluginName, ...] = Field(
+        default=(), description="second factors of plug-ins that are offered, besides the built-in ones"
+    )
+    directory: PluginName = Field(
+        default="",
+        description="who knows people and their passwords: `ldap`, or a plug-in's name; empty: the accounts here",
+    )
+    directory_check_every: timedelta = Field(
+        default=timedelta(hours=1), description="how often the directory is asked whether an account's person left"
+    )
+    ldap: LdapSettings = LdapSettings()
+    plugins: dict[str, dict[str, Any]] = Field(
+        default={}, repr=False, description="what each plug-in wants to know, by its name; its own page says what"
+    )
     throttle: ThrottleSettings = ThrottleSettings()
     lifetimes: Lifetimes = Lifetimes()
     contacts: ContactSettings = ContactSettings()
@@ -861,6 +941,10 @@ class Settings(Section):
             raise ValueError("outbox.lease must be at least twice logout.timeout")
         if "fr" not in self.locales:
             raise ValueError("locales must contain fr")
+        if self.directory == "ldap":
+            missing = [name for name in ("urls", "base", "nir_attribute") if not getattr(self.ldap, name)]
+            if missing:
+                raise ValueError(f"directory ldap needs {', '.join(f'ldap.{name}' for name in missing)}")
         if not self.change_password_url.startswith(("/", "https://")) or self.change_password_url.startswith("//"):
             raise ValueError("change_password_url is a path here or an https URL")
         # WebAuthn §5.1.2: an RP ID is the page's host or a parent domain of it.
@@ -913,6 +997,11 @@ class Settings(Section):
     def has_tls(self) -> bool:
         """Whether browsers reach us over https: cookies get `__Host-` and `Secure` from this, never by a switch."""
         return self.issuer.startswith("https://")
+
+    @cached_property
+    def hosts(self) -> frozenset[str]:
+        """Every value of `Host` that is answered."""
+        return frozenset((urlsplit(self.issuer).netloc, *self.allowed_hosts))
 
     @property
     def soonest_use(self) -> timedelta:
@@ -989,7 +1078,9 @@ def _is_known(section: type[BaseModel], path: list[str]) -> bool:
         return True
     if isinstance(kind, type) and issubclass(kind, BaseModel):
         return _is_known(kind, path[1:])
-    return len(path) == 2 and getattr(kind, "__origin__", None) is dict
+    # The settings of plug-ins are one level deeper: IDP_PLUGINS__NAME__KEY.
+    depth = 3 if path[0] == "plugins" else 2
+    return len(path) == depth and getattr(kind, "__origin__", None) is dict
 
 
 def _with_durations(section: type[BaseModel], tree: Mapping[str, Any]) -> dict[str, Any]:

@@ -65,6 +65,7 @@ class Store(Protocol):
     """The primitive acts, each atomic; keys are ``<space>:<key>``, ``now`` and ``expires`` are epoch seconds."""
 
     def put(self, key: str, entry: Stored, now: float) -> None: ...
+    def put_asking(self, key: str, entry: Stored, beside: str, now: float) -> Stored | None: ...
     def get(self, keys: tuple[str, ...], now: float) -> tuple[Stored | None, ...]: ...
     def take(self, key: str, now: float) -> Stored | None: ...
     def take_asking(self, key: str, beside: str, now: float) -> tuple[Stored | None, Stored | None]: ...
@@ -87,6 +88,15 @@ class State:
         """Keep ``value`` for ``ttl``, replacing what was there."""
         now = _epoch()
         self.store.put(_key(space, key), Stored(space.encode(value), now + ttl.total_seconds()), now)
+
+    def put_asking(
+        self, space: Space[T], key: str, value: T, *, ttl: timedelta, beside: Space[B], beside_key: str
+    ) -> B | None:
+        """Keep ``value``, and for the price of the same round trip read another entry as it is afterwards."""
+        now = _epoch()
+        stored = Stored(space.encode(value), now + ttl.total_seconds())
+        read = self.store.put_asking(_key(space, key), stored, _key(beside, beside_key), now)
+        return None if read is None else beside.decode(read.text)
 
     def get(self, space: Space[T], key: str) -> T | None:
         """Return the living value, or ``None``."""

@@ -3,16 +3,31 @@
 Values are stored as ``<expires> <json>``, counters as ``<expires> <n>``: Redis's own expiry frees memory, ours decides.
 """
 
+import hashlib
 import math
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+import threading
 from typing import Any
 
 import redis
+from hiredis import pack_command
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from idp.state import StateDown, Stored
+
+# The libraries' own types say less than they do.
+Command = Any
+Connection = Any
+
+
+class Script:
+    """What Redis runs as one act, and the name under which it remembers it."""
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+        # SHA-1 is how Redis names scripts, no more.
+        self.sha = hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest()
+
 
 _LIVING = """
 local function living(raw, now)
@@ -22,7 +37,7 @@ local function living(raw, now)
   return string.sub(raw, space + 1)
 end
 """
-_ADD = (
+_ADD = Script(
     _LIVING
     + """
 if living(redis.call('GET', KEYS[1]), ARGV[1]) then return 0 end
@@ -30,12 +45,12 @@ redis.call('SET', KEYS[1], ARGV[2], 'PX', ARGV[3])
 return 1
 """
 )
-_SWAP = """
+_SWAP = Script("""
 if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
 redis.call('SET', KEYS[1], ARGV[2], 'PX', ARGV[3])
 return 1
-"""
-_BUMP = (
+""")
+_BUMP = Script(
     _LIVING
     + """
 local n = living(redis.call('GET', KEYS[1]), ARGV[1])
@@ -52,62 +67,60 @@ return 1
 
 
 class RedisStore:
-    """A `Store` in one Redis; every command answers within half a second or fails."""
+    """A `Store` in one Redis; every command answers within half a second or fails.
+
+    Commands go packed over the client library's own connections: its `execute_command` and its pool cost three times
+    what the round trip itself does, at every request (docs/performance.md).
+    """
 
     def __init__(self, url: str, *, prefix: str = "sesame:", timeout: float = 0.5, connections: int = 32) -> None:
         self._prefix = prefix
         # The client's own default retries ten times: 3.8 s per command while Redis is down.
-        pool = redis.BlockingConnectionPool.from_url(
+        self._pool = redis.ConnectionPool.from_url(
             url,
             decode_responses=True,
             socket_timeout=timeout,
             socket_connect_timeout=timeout,
-            retry=Retry(NoBackoff(), 1),
+            retry=Retry(NoBackoff(), 0),
             max_connections=connections,
-            # How long a thread waits for another to give its connection back.
-            timeout=2 * timeout,
         )
-        self._redis: Any = redis.Redis(connection_pool=pool)
-        self._add: Callable[..., Any] = self._redis.register_script(_ADD)
-        self._swap: Callable[..., Any] = self._redis.register_script(_SWAP)
-        self._bump: Callable[..., Any] = self._redis.register_script(_BUMP)
+        self._idle: list[Connection] = []
+        self._places = threading.Semaphore(connections)
+        # How long a thread waits for another to give its connection back.
+        self._wait = 2 * timeout
 
     def put(self, key: str, entry: Stored, now: float) -> None:
-        with _fail_closed():
-            self._redis.set(self._prefix + key, _pack(entry), px=_left(entry.expires, now))
+        self._ask(self._put(key, entry, now))
+
+    def put_asking(self, key: str, entry: Stored, beside: str, now: float) -> Stored | None:
+        # In this order, on one connection: what is asked for is asked after the entry is there.
+        _done, asked = self._ask(self._put(key, entry, now), ("GET", self._prefix + beside))
+        return _unpack(asked, now)
 
     def get(self, keys: tuple[str, ...], now: float) -> tuple[Stored | None, ...]:
-        with _fail_closed():
-            if len(keys) == 1:
-                return (_unpack(self._redis.get(self._prefix + keys[0]), now),)
-            return tuple(_unpack(raw, now) for raw in self._redis.mget([self._prefix + key for key in keys]))
+        (found,) = self._ask(("MGET", *(self._prefix + key for key in keys)))
+        return tuple(_unpack(raw, now) for raw in found)
 
     def take(self, key: str, now: float) -> Stored | None:
-        with _fail_closed():
-            return _unpack(self._redis.getdel(self._prefix + key), now)
+        (taken,) = self._ask(("GETDEL", self._prefix + key))
+        return _unpack(taken, now)
 
     def take_asking(self, key: str, beside: str, now: float) -> tuple[Stored | None, Stored | None]:
-        with _fail_closed():
-            both = self._redis.pipeline(transaction=True)
-            taken, asked = both.getdel(self._prefix + key).get(self._prefix + beside).execute()
+        taken, asked = self._ask(("GETDEL", self._prefix + key), ("GET", self._prefix + beside))
         found = _unpack(taken, now)
         return found, None if found is None else _unpack(asked, now)
 
     def add(self, key: str, entry: Stored, now: float) -> bool:
-        with _fail_closed():
-            return bool(self._add([self._prefix + key], [repr(now), _pack(entry), _left(entry.expires, now)]))
+        return bool(self._run(_ADD, key, repr(now), _pack(entry), _left(entry.expires, now)))
 
     def swap(self, key: str, old: Stored, new: Stored, now: float) -> bool:
-        with _fail_closed():
-            return bool(self._swap([self._prefix + key], [_pack(old), _pack(new), _left(new.expires, now)]))
+        return bool(self._run(_SWAP, key, _pack(old), _pack(new), _left(new.expires, now)))
 
     def delete(self, key: str) -> None:
-        with _fail_closed():
-            self._redis.delete(self._prefix + key)
+        self._ask(("DEL", self._prefix + key))
 
     def bump(self, key: str, expires: float, now: float) -> int:
-        with _fail_closed():
-            return int(self._bump([self._prefix + key], [repr(now), repr(expires), _left(expires, now)]))
+        return int(self._run(_BUMP, key, repr(now), repr(expires), _left(expires, now)))
 
     def count(self, key: str, now: float) -> int:
         (stored,) = self.get((key,), now)
@@ -118,20 +131,67 @@ class RedisStore:
         return 0
 
     def ping(self) -> None:
-        with _fail_closed():
-            self._redis.ping()
+        self._ask(("PING",))
+
+    def empty(self) -> None:
+        """Forget everything, between tests."""
+        self._ask(("FLUSHDB",))
 
     def close(self) -> None:
         """Give every connection back."""
-        self._redis.close()
+        while self._idle:
+            self._idle.pop().disconnect()
+        self._pool.disconnect()
+
+    def _put(self, key: str, entry: Stored, now: float) -> Command:
+        return ("SET", self._prefix + key, _pack(entry), "PX", _left(entry.expires, now))
+
+    def _run(self, script: Script, key: str, *arguments: str | int) -> Any:
+        try:
+            (answer,) = self._ask(("EVALSHA", script.sha, 1, self._prefix + key, *arguments))
+        except redis.exceptions.NoScriptError:
+            (answer,) = self._ask(("EVAL", script.text, 1, self._prefix + key, *arguments))
+        return answer
+
+    def _ask(self, *commands: Command) -> list[Any]:
+        """Send the commands in one piece and return what each is answered."""
+        request = b"".join(pack_command(command) for command in commands)
+        if not self._places.acquire(timeout=self._wait):
+            raise StateDown("every connection is in use")
+        connection: Connection = None
+        try:
+            connection = self._idle.pop() if self._idle else self._pool.make_connection()
+            try:
+                return _exchange(connection, request, len(commands))
+            except redis.ConnectionError:
+                # Redis closed it since its last use: once more, on a new one.
+                connection.disconnect()
+                return _exchange(connection, request, len(commands))
+        except redis.exceptions.NoScriptError:
+            raise
+        except redis.RedisError as fault:
+            raise StateDown(type(fault).__name__) from fault
+        finally:
+            if connection is not None:
+                self._idle.append(connection)
+            self._places.release()
 
 
-@contextmanager
-def _fail_closed() -> Iterator[None]:
+def _exchange(connection: Connection, request: bytes, answers: int) -> list[Any]:
+    connection.send_packed_command([request], check_health=False)
+    # Each is read whatever the ones before it say: the next user of this connection must not find it.
+    found = [_read(connection) for _ in range(answers)]
+    for answer in found:
+        if isinstance(answer, redis.ResponseError):
+            raise answer
+    return found
+
+
+def _read(connection: Connection) -> Any:
     try:
-        yield
-    except redis.RedisError as fault:
-        raise StateDown(type(fault).__name__) from fault
+        return connection.read_response()
+    except redis.ResponseError as refusal:
+        return refusal
 
 
 def _pack(entry: Stored) -> str:

@@ -58,8 +58,8 @@ class SqlStore:
 
     def __init__(self, url: str, *, pool: int = 5) -> None:
         self._engine = create_engine(url, **_options(url, pool))
+        prepare_engine(self._engine, begin=False)
         if self._engine.dialect.name == "sqlite":
-            prepare_engine(self._engine, begin=False)
             with self._engine.connect() as connection:
                 connection.execute(_TABLE)
                 connection.execute(_INDEX)
@@ -67,6 +67,10 @@ class SqlStore:
     def put(self, key: str, entry: Stored, now: float) -> None:
         with self._fail_closed() as connection:
             connection.execute(_PUT, {"key": key, "value": entry.text, "expires": entry.expires})
+
+    def put_asking(self, key: str, entry: Stored, beside: str, now: float) -> Stored | None:
+        self.put(key, entry, now)
+        return self.get((beside,), now)[0]
 
     def get(self, keys: tuple[str, ...], now: float) -> tuple[Stored | None, ...]:
         with self._fail_closed() as connection:

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
+from functools import lru_cache
 from ipaddress import ip_address, ip_network
 from typing import Any, cast
 
@@ -23,6 +24,7 @@ from idp.state import StateDown
 __all__ = [
     "PageError",
     "StaleForm",
+    "address_unit",
     "allow_form_target",
     "change_session",
     "check_csrf",
@@ -33,8 +35,10 @@ __all__ = [
     "end_current_session",
     "ensure_session",
     "init_web",
+    "note_request",
     "page",
     "peer_address",
+    "real_peer",
     "renew_session",
     "set_device_cookie",
     "sign_in_session",
@@ -176,9 +180,15 @@ def check_csrf(scope: str) -> None:
 
 
 def client_address() -> str:
-    """Return the peer's IPv4 address or IPv6 /64, the unit in which addresses are throttled; ``unknown`` if odd."""
+    """Return the peer's address in the unit in which addresses are throttled."""
+    return address_unit(request.remote_addr)
+
+
+@lru_cache(maxsize=4096)
+def address_unit(remote: str | None) -> str:
+    """Return the IPv4 address or IPv6 /64 of ``remote``; ``unknown`` if odd."""
     try:
-        address = ip_address((request.remote_addr or "").split("%")[0])
+        address = ip_address((remote or "").split("%")[0])
     except ValueError:
         return "unknown"
     return str(address) if address.version == 4 else str(ip_network((address, 64), strict=False))
@@ -186,8 +196,13 @@ def client_address() -> str:
 
 def peer_address() -> str:
     """Return the address that the connection really comes from, whatever `X-Forwarded-For` says."""
-    before = request.environ.get("werkzeug.proxy_fix.orig", {}).get("REMOTE_ADDR")
-    return str(before or request.environ.get("REMOTE_ADDR") or "")
+    return real_peer(request.environ)
+
+
+def real_peer(environ: Mapping[str, Any]) -> str:
+    """Return the address that a WSGI request really comes from."""
+    before = environ.get("werkzeug.proxy_fix.orig", {}).get("REMOTE_ADDR")
+    return str(before or environ.get("REMOTE_ADDR") or "")
 
 
 # -- pages ---------------------------------------------------------------------------------------------------------
@@ -249,17 +264,17 @@ def _finish(response: Response) -> Response:
     if response.status_code < 500:
         _set_cookies(response)
     route = request.url_rule.rule if request.url_rule else "-"
-    took = time.perf_counter() - g.get("started", time.perf_counter())
-    metrics.HTTP.labels(route, str(response.status_code)).observe(took)
-    log.info(
-        "request",
-        method=request.method,
-        route=route,
-        status=response.status_code,
-        ms=round(took * 1000, 1),
-        reference=g.get("reference"),
-    )
+    note_request(request.method, route, response.status_code)
     return response
+
+
+def note_request(method: str, route: str, status: int) -> None:
+    """Measure one request and write its line of log."""
+    took = time.perf_counter() - g.get("started", time.perf_counter())
+    metrics.HTTP.labels(route, str(status)).observe(took)
+    log.info(
+        "request", method=method, route=route, status=status, ms=round(took * 1000, 1), reference=g.get("reference")
+    )
 
 
 def _set_cookies(response: Response) -> None:

@@ -1,8 +1,10 @@
 """Documents that other programs look for at fixed addresses: which apps are ours, where passwords and passkeys live.
 
-All from settings and the issuer, nothing from the request: a foreign Host gets no say in them (AC-90).
+All from settings, registrations and the issuer, nothing from the request: a foreign Host gets no say in them (AC-90).
 """
 
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from flask import Blueprint, Response, jsonify, redirect
@@ -16,10 +18,23 @@ blueprint = Blueprint("well_known", __name__, url_prefix="/.well-known")
 _RELATIONS = ["delegate_permission/common.get_login_creds", "delegate_permission/common.handle_all_urls"]
 
 
+@dataclass(frozen=True, slots=True)
+class Apps:
+    """Apps that are ours: iOS by team and bundle, Android by package and SHA-256 of its certificates."""
+
+    apple: tuple[str, ...] = ()
+    android: Mapping[str, list[str]] = field(default_factory=dict)
+
+
+# Who else knows apps of ours; the parts that keep registrations add themselves.
+REGISTERED: list[Callable[[], Apps]] = []
+
+
 @blueprint.get("/apple-app-site-association")
 def apple_app_site_association() -> Response:
     """Name the operator's iOS apps that may use this host's passkeys and open its links."""
-    apps = list(settings.passkeys.apple_apps)
+    registered = [app for known in REGISTERED for app in known().apple]
+    apps = list(dict.fromkeys((*settings.passkeys.apple_apps, *registered)))
     if not apps:
         raise PageError("not_found", 404, "no app is configured")
     document: dict[str, Any] = {"webcredentials": {"apps": apps}}
@@ -32,7 +47,11 @@ def apple_app_site_association() -> Response:
 @blueprint.get("/assetlinks.json")
 def assetlinks() -> Response:
     """Name the operator's Android apps that may use this host's passkeys and open its links."""
-    if not settings.passkeys.android_apps:
+    apps = {package: list(prints) for package, prints in settings.passkeys.android_apps.items()}
+    for known in REGISTERED:
+        for package, prints in known().android.items():
+            apps[package] = list(dict.fromkeys((*apps.get(package, ()), *prints)))
+    if not apps:
         raise PageError("not_found", 404, "no app is configured")
     statements = [
         {
@@ -40,10 +59,10 @@ def assetlinks() -> Response:
             "target": {
                 "namespace": "android_app",
                 "package_name": package,
-                "sha256_cert_fingerprints": list(fingerprints),
+                "sha256_cert_fingerprints": fingerprints,
             },
         }
-        for package, fingerprints in settings.passkeys.android_apps.items()
+        for package, fingerprints in apps.items()
     ]
     return _document(statements)
 

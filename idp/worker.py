@@ -13,15 +13,17 @@ from datetime import UTC, datetime, timedelta
 
 from flask import Flask
 
-from idp import clock, entropy, logs, session, session_clients
-from idp.accounts import contact_changes
+from idp import clock, entropy, logs, security_events, session, session_clients
+from idp.accounts import contact_changes, provision
 from idp.accounts.new_devices import tell_new_devices
 from idp.audit import sealing
 from idp.lanes import Lanes
 from idp.messages import outbox
 from idp.messages.delivery import Courier
-from idp.oidc.logout_courier import LogoutCourier
+from idp.oidc.back_channel_logout import LOGOUT
+from idp.oidc.notice_courier import NoticeCourier
 from idp.oidc.rotation import tend_keys
+from idp.oidc.security_event_delivery import SECURITY_EVENTS
 from idp.settings import settings
 from idp.state import state
 
@@ -51,9 +53,15 @@ CHORES: list[Chore] = [
     Chore(
         "purge-logouts", timedelta(minutes=1), lambda now: session_clients.purge(keep=settings.logout.keep_log, now=now)
     ),
+    Chore(
+        "purge-security-events",
+        timedelta(minutes=1),
+        lambda now: security_events.purge(keep=settings.logout.keep_log, now=now),
+    ),
     Chore("tell-new-devices", timedelta(minutes=1), tell_new_devices),
     Chore("apply-contact-changes", timedelta(minutes=1), contact_changes.apply_due),
     Chore("purge-contact-changes", timedelta(hours=1), contact_changes.purge_changes),
+    Chore("check-who-left", timedelta(minutes=1), provision.check_who_left),
     Chore("forget-audit", timedelta(minutes=1), sealing.forget),
     Chore("watch-audit", timedelta(minutes=1), sealing.watch),
     Chore("purge-sessions", timedelta(minutes=1), session.purge_records),
@@ -88,7 +96,7 @@ class Worker:
         name = f"{socket.gethostname()[:40]}-{os.getpid()}-{entropy.identifier()[:8]}"
         # Made here, not in the thread: a relay that cannot be used stops the start.
         self._courier = Courier(app, name=name, on_lane_free=self._wake)
-        self._logout_courier = LogoutCourier(app, name=name, on_lane_free=self._wake)
+        self._notice_courier = NoticeCourier(app, name=name, errands=(LOGOUT, SECURITY_EVENTS), on_lane_free=self._wake)
         # The trail has a thread and a connection of its own: a long batch must not hold up a code.
         self._books = Lanes(app, {}, on_lane_free=self._wake)
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -135,7 +143,7 @@ class Worker:
             tidying.cancel()
             await asyncio.gather(tidying, telling, bookkeeping, return_exceptions=True)
             self._books.close()
-            await asyncio.gather(self._courier.finish(_FINISH_WITHIN), self._logout_courier.finish(_FINISH_WITHIN))
+            await asyncio.gather(self._courier.finish(_FINISH_WITHIN), self._notice_courier.finish(_FINISH_WITHIN))
             log.info("worker-stopped")
 
     async def _repeat(self, act: Callable[[], Awaitable[bool]], *, every: float, woken: asyncio.Event) -> None:
@@ -158,14 +166,14 @@ class Worker:
         return await self._courier.start_some() > 0
 
     async def _tell(self) -> bool:
-        return await self._logout_courier.start_some() > 0
+        return await self._notice_courier.start_some() > 0
 
     async def _seal(self) -> bool:
         return await self._books.in_database(lambda: sealing.seal(clock.now()))
 
     async def _tidy(self) -> bool:
         await self._courier.tidy()
-        await self._logout_courier.tidy()
+        await self._notice_courier.tidy()
         now = clock.now()
         for chore in CHORES:
             if now - self._chores_at.get(chore.name, _LONG_AGO) >= chore.every:

@@ -41,6 +41,7 @@ OWNERS = {
     "requests": "fetch",
     "urllib3": "fetch",
     "pkcs11": "oidc/key_pkcs11",
+    "ldap3": "accounts/ldap",
     "cryptography": (
         "crypto",
         "oidc/jose",
@@ -58,7 +59,7 @@ SOURCES = sorted(path for path in IDP.rglob("*.py") if "migrations" not in path.
 
 def layer_of(module: str) -> str:
     parts = module.split(".")
-    if module in TOP or (len(parts) > 1 and parts[1] in {"demo", "conformance", "commands"}):
+    if module in TOP or (len(parts) > 1 and parts[1] in {"demo", "conformance", "commands", "plugins"}):
         return "top"
     folder = parts[1] if len(parts) > 1 else ""
     return folder if folder in LAYERS else "root"

@@ -10,6 +10,7 @@ import json
 import logging
 import re
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from typing import Any
 
 from idp import logs
@@ -42,7 +43,8 @@ class Witness(logging.Handler):
                 self._keep(sent[part], "typed")
         scheme, _, value = dict(sent.get("headers") or {}).get("Authorization", "").partition(" ")
         if scheme == "Basic":
-            value = base64.b64decode(value + "==").decode("utf-8", "replace").partition(":")[2]
+            with suppress(ValueError):
+                value = base64.b64decode(value + "==").decode("utf-8", "replace").partition(":")[2]
         self._add(value, "Authorization")
 
     def sees_answer(self, answer: Any) -> None:

@@ -147,9 +147,10 @@ def events_page() -> str:
     found = []
     for path in sorted(IDP.rglob("*events.py")):
         module = ".".join(("idp", *path.relative_to(IDP).with_suffix("").parts))
-        for node in ast.parse(path.read_text(encoding="utf-8")).body:
-            if isinstance(node, ast.FunctionDef):
-                found.append(_event_row(module, node))
+        functions = [
+            one for one in ast.parse(path.read_text(encoding="utf-8")).body if isinstance(one, ast.FunctionDef)
+        ]
+        found += [row for one in functions if (row := _event_row(module, one))]
     return (
         HEAD + "# Audit events\n\nEach has `at`, `outcome`, and where it is known `account_id`, `client_id`, "
         "`administrator`, `reference` and `reason`; the fields below are its own. `{kind}` is `email` or `mobile`.\n\n"
@@ -159,14 +160,46 @@ def events_page() -> str:
 
 
 def _event_row(module: str, function: ast.FunctionDef) -> str:
-    call = next(
-        node for node in ast.walk(function) if isinstance(node, ast.Call) and ast.unparse(node.func) == "record"
-    )
-    name = ast.unparse(call.args[0]).strip("f'")
+    """Return the row of a function that records an event; nothing for any other."""
+    calls = [node for node in ast.walk(function) if isinstance(node, ast.Call) and ast.unparse(node.func) == "record"]
+    if not calls:
+        return ""
+    name = ast.unparse(calls[0].args[0]).strip("f'")
     common = {"outcome", "account_id", "client_id", "administrator", "reason"}
-    fields = [keyword.arg for keyword in call.keywords if keyword.arg and keyword.arg not in common]
+    fields = [keyword.arg for keyword in calls[0].keywords if keyword.arg and keyword.arg not in common]
     text = " ".join((ast.get_docstring(function) or "").split())
     return f"| `{name}` | `{module}.{function.name}` | {_words(fields)} | {text} |"
+
+
+def administration_page() -> str:
+    """List roles of administrators and what each allows, the acts, and the addresses of the REST interface."""
+    from idp.admin.actions import ACTS
+    from idp.admin.api.openapi import PREFIX
+    from idp.admin.api.routes import ROUTES
+    from idp.admin.roles import NEEDS_NETWORK, PERMISSIONS, ROLES
+
+    roles = [f"| permission | {' | '.join(ROLES)} | it lets one |", "|---" * (len(ROLES) + 2) + "|"]
+    roles += [
+        f"| `{name}` | {' | '.join('yes' if name in allowed else '' for allowed in ROLES.values())} | {text} |"
+        for name, text in PERMISSIONS.items()
+    ]
+    acts = ["| act | permission | approved with |", "|---|---|---|"]
+    acts += [f"| `{name}` | `{act.permission}` | `{act.approval}` |" for name, act in ACTS.items()]
+    routes = ["| method | address | permission | what it does |", "|---|---|---|---|"]
+    routes += [
+        f"| {one.method} | `{PREFIX}{one.path}` | {needed} | {one.summary} |"
+        for one in ROUTES
+        for needed in (f"`{one.permission}`" if one.permission else "by what it is about",)
+    ]
+    return (
+        f"{HEAD}# Administration\n\n## Roles\n\n"
+        + "\n".join(roles)
+        + f"\n\nA token holds {_words(sorted(NEEDS_NETWORK))} only together with networks.\n\n## Acts\n\n"
+        + "\n".join(acts)
+        + "\n\n## REST\n\n"
+        + "\n".join(routes)
+        + "\n"
+    )
 
 
 def _words(values: Iterable[str]) -> str:
@@ -175,6 +208,7 @@ def _words(values: Iterable[str]) -> str:
 
 PAGES = {
     "events.md": events_page,
+    "administration.md": administration_page,
     "methods.md": methods_page,
     "errors.md": errors_page,
     "settings.md": settings_page,

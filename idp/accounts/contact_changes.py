@@ -10,7 +10,7 @@ from typing import Final, Literal
 from sqlalchemy import ForeignKey, LargeBinary, String, delete, select
 from sqlalchemy.orm import Mapped, mapped_column
 
-from idp import crypto, entropy
+from idp import crypto, entropy, security_events
 from idp.accounts import events
 from idp.accounts.contacts import mask_email, mask_mobile
 from idp.accounts.models import Account
@@ -165,6 +165,11 @@ def _apply(change: ContactChange, account: Account, now: datetime) -> None:
         old_mobile=old if change.kind == "mobile" and change.old_verified_at else None,
     )  # fmt: skip
     events.contact_changed(change.kind, account_id=account.id)
+    # CAEP §3.3 has no word for a mailbox, and allows "any other credential type supported mutually".
+    security_events.note(
+        account.id, "credential-change", now=now, change_type="create" if old is None else "update",
+        credential_type="phone-sms" if change.kind == "mobile" else "email",
+    )  # fmt: skip
 
 
 def _set(account: Account, kind: Kind, value: str | None, verified_at: datetime | None, now: datetime) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import select, update
 from sqlalchemy.exc import IntegrityError
 
-from idp import clock, crypto, entropy
+from idp import clock, crypto, entropy, security_events
 from idp.accounts.contacts import email_key, mask_email, mask_mobile, parse_email, parse_mobile
 from idp.accounts.models import Account, Status, index_nir
 from idp.accounts.new_passwords import check_new_password
@@ -174,6 +174,7 @@ def set_password(account_id: str, password: str, *, now: datetime) -> None:
     account = get_account(account_id)
     account.password_hash, account.password_changed_at, account.updated_at = stored, now, now
     account.stopped_at = None
+    security_events.note(account_id, "credential-change", now=now, credential_type="password", change_type="update")
 
 
 def strengthen_hash(account_id: str, *, old: str, new: str) -> None:
@@ -189,7 +190,10 @@ def strengthen_hash(account_id: str, *, old: str, new: str) -> None:
 def set_status(account_id: str, status: Status, *, now: datetime) -> None:
     """Let the account sign in, or not; « restricted » passes the password and is told to contact its Caf (U10)."""
     account = get_account(account_id)
+    was_disabled, is_disabled = account.status == "disabled", status == "disabled"
     account.status, account.updated_at = status, now
+    if was_disabled != is_disabled:
+        security_events.note(account_id, "account-disabled" if is_disabled else "account-enabled", now=now)
 
 
 def _iso(moment: datetime | None) -> str | None:

@@ -1,4 +1,4 @@
-"""The audit events of account holders: passwords tried, contact points changed."""
+"""The audit events of account holders: passwords tried, contact points changed, accounts led by a directory."""
 
 from datetime import timedelta
 from typing import Literal
@@ -46,3 +46,18 @@ def accounts_imported(*, added: int, present: int, changed: int, refused: int) -
 def accounts_exported(*, accounts: int, numbers: bool, hashes: bool) -> None:
     """Every account was written to a file; with NIRs, with password hashes, or without."""
     record("accounts-exported", accounts=accounts, numbers=numbers, hashes=hashes)
+
+
+def account_provisioned(*, account_id: str, directory: str) -> None:
+    """An account was made for a person of an outside directory, who had given the right password."""
+    record("account-provisioned", account_id=account_id, directory=directory)
+
+
+def account_followed(change: Literal["back", "email-changed", "mobile-changed"], *, account_id: str) -> None:
+    """An account was brought in step with its person in an outside directory."""
+    record("account-followed", outcome=change, account_id=account_id)
+
+
+def account_left(*, account_id: str, sessions: int) -> None:
+    """An outside directory knows an account's person no more: it was disabled, and its sessions ended."""
+    record("account-left", account_id=account_id, sessions=sessions)

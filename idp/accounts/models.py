@@ -53,6 +53,9 @@ class Account(Base):
     mobile_index: Mapped[str | None] = mapped_column(String(32), index=True)
     mobile_verified_at: Mapped[datetime | None] = mapped_column(Moment)
     profile_sealed: Mapped[bytes | None] = mapped_column(LargeBinary)
+    # When an outside directory was last asked after its person, and since when it has known them no more.
+    directory_checked_at: Mapped[datetime | None] = mapped_column(Moment, index=True)
+    left_directory_at: Mapped[datetime | None] = mapped_column(Moment)
     locale: Mapped[str] = mapped_column(String(16), default="fr")
     created_at: Mapped[datetime] = mapped_column(Moment)
     updated_at: Mapped[datetime] = mapped_column(Moment)

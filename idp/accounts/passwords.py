@@ -116,6 +116,13 @@ def is_usable(password: str) -> bool:
     return len(password) <= LONGEST_BYTES and "\0" not in password and len(_normalised(password)) <= LONGEST_BYTES
 
 
+def usable_form(password: str) -> str:
+    """Return a password in the form in which another system may be asked about it; empty if it is nobody's."""
+    # Half of a surrogate pair is no character; other systems would choke on it.
+    is_text = not any("\ud800" <= character <= "\udfff" for character in password[:LONGEST_BYTES])
+    return unicodedata.normalize("NFC", password) if is_text and is_usable(password) else ""
+
+
 def _normalised(password: str) -> bytes:
     # NIST SP 800-63B-4 §3.1.1.2: one Unicode form, so that "é" from a phone and from a keyboard are one letter.
     # NFC and not NFKC: no two passwords become one that look different to the person.

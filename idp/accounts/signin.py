@@ -9,10 +9,12 @@ from datetime import datetime, timedelta
 from typing import Literal
 
 from idp import metrics
-from idp.accounts import devices, directory, events, throttle
+from idp.accounts import devices, directory, events, provision, throttle
+from idp.accounts.directories import current_directory
 from idp.accounts.directory import Credentials
 from idp.accounts.models import Account, index_nir
-from idp.accounts.passwords import HashingBusy, PasswordCheck, check_password, hash_password
+from idp.accounts.outside import Directory, DirectoryAway
+from idp.accounts.passwords import HashingBusy, PasswordCheck, check_password, hash_password, usable_form
 from idp.db import db, release
 
 
@@ -41,38 +43,57 @@ class Paused:
 def authenticate(
     *, nir: str, password: str, device_cookie: str | None, address: str, now: datetime
 ) -> Authenticated | Refused | Paused:
-    """Answer a canonical NIR (`parse_nir`) and a password; HashingBusy means try again in a moment, nothing counted.
+    """Answer a canonical NIR (`parse_nir`) and a password.
 
-    Ends the transaction that is open and commits the small ones of its own.
+    HashingBusy and DirectoryAway mean try again in a moment, nothing counted. Ends the transaction that is open and
+    commits the small ones of its own.
     """
     found = directory.find_credentials(nir)
-    device = devices.find_lane(device_cookie, found.account_id if found else None, now=now)
+    account_id = found.account_id if found else None
+    device = devices.find_lane(device_cookie, account_id, now=now)
     # On SQLite an open transaction holds the write lock; nobody shall wait for our hash.
     release()
     nir_index = index_nir(nir)
     attempt = throttle.spend_attempt(nir_index=nir_index, device=device, address=address, password=password, now=now)
     if isinstance(attempt, throttle.Pause):
-        _record("paused", found, device, reason=attempt.reason)
+        _record("paused", account_id, device, reason=attempt.reason)
         return Paused(attempt.until)
+    asked = current_directory()
     try:
-        check = check_password(found.password_hash if found else None, password)
-    except HashingBusy:
+        account = _ask_directory(asked, nir, password, now) if asked else _check_here(found, password)
+    except (HashingBusy, DirectoryAway):
         throttle.give_back_attempt(nir_index=nir_index, device=device)
         metrics.PASSWORD.labels(outcome="busy").inc()
         raise
-    account = _find_entitled(found, check)
     if account is None:
         throttle.count_wrong_password(nir_index=nir_index, device=device, address=address, password=password, now=now)
-        _record("wrong", found, device)
+        _record("wrong", account_id, device)
         if attempt.pause_until is None:
             return Refused(attempt.tries_left, attempt.pause)
         metrics.PAUSES.labels(kind="password").inc()
         return Paused(attempt.pause_until)
     throttle.clear_wrong_passwords(nir_index=nir_index, device=device)
-    _record("ok", found, device)
-    if check.needs_rehash and account.password_hash is not None:
-        account = _strengthen(account.id, old=account.password_hash, password=password)
+    _record("ok", account.id, device)
     return Authenticated(account)
+
+
+def _check_here(found: Credentials | None, password: str) -> Account | None:
+    """Compare with the hash that is kept here."""
+    check = check_password(found.password_hash if found else None, password)
+    account = _find_entitled(found, check)
+    if account is not None and check.needs_rehash and account.password_hash is not None:
+        account = _strengthen(account.id, old=account.password_hash, password=password)
+    return account
+
+
+def _ask_directory(asked: Directory, nir: str, password: str, now: datetime) -> Account | None:
+    """Let an outside directory judge the password; its person's account is made if there is none."""
+    typed = usable_form(password)
+    # Such a password can be nobody's: refused alike for all, before any work (AC-59, AC-61).
+    if not typed:
+        return None
+    person = asked.authenticate(nir, typed)
+    return provision.admit(person, asked, now=now) if person is not None else None
 
 
 def _find_entitled(found: Credentials | None, check: PasswordCheck) -> Account | None:
@@ -98,12 +119,10 @@ def _strengthen(account_id: str, *, old: str, password: str) -> Account:
 
 def _record(
     outcome: Literal["ok", "wrong", "paused"],
-    found: Credentials | None,
+    account_id: str | None,
     device: str | None,
     *,
     reason: str | None = None,
 ) -> None:
     metrics.PASSWORD.labels(outcome=outcome).inc()
-    events.password_tried(
-        outcome, account_id=found.account_id if found else None, reason=reason, recognised=device is not None
-    )
+    events.password_tried(outcome, account_id=account_id, reason=reason, recognised=device is not None)

@@ -213,6 +213,9 @@ def plan_revoke(client_id: str, given: SecretNamed) -> Plan:
 def create(client_id: str, change: Any, now: datetime, *, shows_secret: bool) -> dict[str, Any]:
     """Register the client; a secret is made only where whoever asked for it sees it."""
     metadata = check_document(client_id, ClientDocument.model_validate(change.after))
+    if not metadata["sector_identifier"]:
+        # Left to `add_client`: the host that the redirect URIs share (OpenID Connect Core §8.1).
+        del metadata["sector_identifier"]
     try:
         _client, secret = add_client({"client_id": client_id, **metadata}, now=now)
     except MetadataFault as fault:

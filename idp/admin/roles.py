@@ -26,13 +26,13 @@ PERMISSIONS: Final[dict[str, str]] = {
     "tokens.write": "make tokens of one's own for the REST interface",
 }
 ROLES: Final[dict[str, frozenset[str]]] = {
-    "reader": frozenset({"clients.read"}),
+    "reader": frozenset({"clients.read", "tokens.write"}),
     "editor": frozenset({"clients.read", "clients.write", "clients.secrets", "clients.suspend", "tokens.write"}),
-    "approver": frozenset({"clients.read", "clients.approve", "clients.suspend", "emergency"}),
-    "key-holder": frozenset({"clients.read", "clients.secrets", "keys.read", "keys.rotate"}),
+    "approver": frozenset({"clients.read", "clients.approve", "clients.suspend", "emergency", "tokens.write"}),
+    "key-holder": frozenset({"clients.read", "clients.secrets", "keys.read", "keys.rotate", "tokens.write"}),
     "support": frozenset({"support.read", "support.act"}),
-    "auditor": frozenset({"clients.read", "audit.read", "administrators.read"}),
-    "role-admin": frozenset({"administrators.read", "administrators.write", "administrators.approve"}),
+    "auditor": frozenset({"clients.read", "audit.read", "administrators.read", "tokens.write"}),
+    "role-admin": frozenset({"administrators.read", "administrators.write", "administrators.approve", "tokens.write"}),
 }
 # What a token may hold only if it is tied to addresses: whoever steals it must also be there.
 NEEDS_NETWORK: Final = frozenset({"clients.approve", "administrators.write", "administrators.approve", "emergency"})

@@ -98,6 +98,8 @@ class ClientDocument(Strict):
     backchannel_logout_session_required: bool = True
     frontchannel_logout_uri: Url | None = Field(default=None, description="what browsers load at a sign-out")
     frontchannel_logout_session_required: bool = True
+    security_events_uri: Url | None = Field(default=None, description="where security events are pushed (RFC 8935)")
+    security_event_types: Lines = Field(default=[], max_length=10, description="which security events it wants")
     apple_apps: Lines = Field(default=[], description="iOS apps that belong to it, TEAM.bundle")
     android_apps: Annotated[dict[Line, Lines], Field(max_length=20)] = Field(
         default={}, description="Android apps that belong to it: package to SHA-256 fingerprints"
@@ -109,6 +111,7 @@ class ClientDocument(Strict):
     tls_client_auth_san_email: Line | None = None
     tls_client_certificate_bound_access_tokens: bool = False
     dpop_bound_access_tokens: bool = False
+    in_app: bool = Field(default=False, description="may sign people in inside the app, where the provider lets any")
     require_pushed_authorization_requests: bool = False
     require_signed_request_object: bool = False
     request_object_signing_alg: Alg | None = None

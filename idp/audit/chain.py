@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import BigInteger, Integer, LargeBinary, Row, exists, func, insert, select
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Mapped, mapped_column
 
 from idp import metrics
@@ -23,6 +24,7 @@ SETTLES_WITHIN = timedelta(minutes=5)
 # How often to look for events whose transaction ended after that of a later one.
 _LATE_EVERY = timedelta(seconds=30)
 _ONLY = 1
+_INSERT: dict[str, Any] = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}
 
 
 class AuditLink(Base):
@@ -96,12 +98,14 @@ def take_chain() -> AuditChain | None:
     chain = db.session.scalars(mine).one_or_none()
     if chain is not None or find_chain() is not None:
         return chain
-    chain = AuditChain(
-        id=_ONLY, begins_after=0, position=0, link=first_link(0), highest_id=0, settled_id=0, settling_id=0
-    )
-    db.session.add(chain)
-    db.session.flush()
-    return chain
+    row = {
+        "id": _ONLY, "begins_after": 0, "position": 0, "link": first_link(0), "highest_id": 0, "settled_id": 0,
+        "settling_id": 0,
+    }  # fmt: skip
+    # Of two workers that begin the chain, one waits here for the other, and then leaves it alone.
+    begin = _INSERT[db.session.get_bind().dialect.name]
+    db.session.execute(begin(AuditChain).values(row).on_conflict_do_nothing())
+    return db.session.scalars(mine).one_or_none()
 
 
 def find_chain() -> AuditChain | None:

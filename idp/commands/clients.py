@@ -6,7 +6,10 @@ from typing import Any, TextIO
 
 import click
 
-from idp import clock, session_clients
+from idp import clock, security_events, session_clients
+from idp.admin import actions, listing
+from idp.admin.client_acts import get_client
+from idp.commands.acting import current_operator, refusals
 from idp.commands.program import application, as_json, cli, say
 from idp.db import db
 from idp.leases import WAITING
@@ -34,28 +37,29 @@ def client_group() -> None:
 @click.option("--auth-method", help="token_endpoint_auth_method; by kind when absent.")
 @click.option("--jwks", type=click.File(), help="File with the client's public keys, for private_key_jwt.")
 @click.option("--id-token-alg", help="RS256 or ES256; by profile when absent.")
-@click.option("--metadata", type=click.File(), help="JSON file with more of its metadata, as `clients show` names it.")
+@click.option(
+    "--metadata",
+    "more",
+    type=click.File(),
+    help="JSON file with more of its metadata, as `clients show` names it.",
+)
 @click.option("--subject-type", type=click.Choice(["pairwise", "public"]), default="pairwise", show_default=True)
 @click.option("--pkce-optional", is_flag=True, help="Accept requests without PKCE from a client with a secret.")
 @click.option("--third-party", is_flag=True, help="Ask visitors before the first sign-in.")
 @as_json
-def clients_add(as_json: bool, pkce_optional: bool, jwks: TextIO | None, metadata: TextIO | None, **asked: Any) -> None:
+def clients_add(as_json: bool, pkce_optional: bool, jwks: TextIO | None, more: TextIO | None, **asked: Any) -> None:
     """Register a client; its secret is printed once and kept nowhere."""
     asked["require_pkce"] = not pkce_optional
     if jwks is not None:
         asked["jwks"] = _read_json(jwks)
-    if metadata is not None:
-        asked |= _read_json(metadata)
+    if more is not None:
+        asked |= _read_json(more)
     with application():
-        try:
-            client, secret = registration.add_client(registration.metadata_from_form(asked), now=clock.now())
-            db.session.commit()
-        except registration.MetadataFault as fault:
-            raise click.ClickException("\n".join(fault.faults)) from None
-        shown = clients.describe_client(client)
-        if secret is not None:
-            shown["client_secret"] = secret
-        say(shown, as_json)
+        metadata = registration.metadata_from_form(asked)
+        client_id = str(metadata.pop("client_id"))
+        with refusals():
+            done = actions.perform(current_operator(), "client.create", client_id, metadata, now=clock.now())
+            say({**clients.describe_client(get_client(client_id)), **done.shown_once}, as_json)
 
 
 def _read_json(file: TextIO) -> dict[str, Any]:
@@ -69,11 +73,14 @@ def _read_json(file: TextIO) -> dict[str, Any]:
 
 
 @client_group.command("list")
+@click.option("--search", default="", help="Words of id, name, team or redirect URIs.")
+@click.option("--state", type=click.Choice(listing.STATES), help="All but archived ones when absent.")
 @as_json
-def clients_list(as_json: bool) -> None:
+def clients_list(search: str, state: str | None, as_json: bool) -> None:
     """List the clients."""
     with application():
-        say([clients.describe_client(client) for client in clients.list_clients()], as_json)
+        found, _further = listing.list_clients(words=search, state=state, limit=100_000)
+        say([clients.describe_client(get_client(one.client_id)) for one in found], as_json)
 
 
 @client_group.command("show")
@@ -152,6 +159,32 @@ def clients_logouts(client_id: str, limit: int, as_json: bool) -> None:
         if clients.find_client(client_id) is None:
             raise click.ClickException("no such client")
         say([_logout_facts(one) for one in session_clients.log_of(client_id, limit)], as_json)
+
+
+@client_group.command("security-events")
+@click.argument("client_id")
+@click.option("--limit", default=50, show_default=True, type=click.IntRange(1, 1000), help="The latest ones.")
+@as_json
+def clients_security_events(client_id: str, limit: int, as_json: bool) -> None:
+    """Show whether a client was told of security events, and what it answered."""
+    with application():
+        if clients.find_client(client_id) is None:
+            raise click.ClickException("no such client")
+        say([event_facts(one) for one in security_events.log_of(client_id, limit)], as_json)
+
+
+def event_facts(entry: security_events.SecurityEvent) -> dict[str, Any]:
+    """Return one delivery; the person stays unnamed, as the client knows them by another name."""
+    return {
+        "jti": entry.jti,
+        "event": entry.kind,
+        "state": entry.state,
+        "attempts": entry.attempts,
+        "answer": entry.answer_class,
+        "happened_at": entry.happened_at.isoformat(),
+        "changed_at": entry.changed_at.isoformat(),
+        "next_attempt_at": entry.not_before.isoformat() if entry.state in WAITING else None,
+    }
 
 
 def _logout_facts(entry: session_clients.SessionClient) -> dict[str, Any]:

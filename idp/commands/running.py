@@ -6,7 +6,9 @@ import click
 from flask_migrate import upgrade
 from sqlalchemy import text
 
-from idp import create_app, server
+from idp import assembly, create_app, server
+from idp.accounts.directories import current_directory
+from idp.accounts.outside import DirectoryAway
 from idp.commands.program import application, as_json, cli, say
 from idp.db import db
 from idp.messages.dkim_signature import DkimFault, open_signer
@@ -35,7 +37,7 @@ def worker() -> None:
     _checked_settings()
     try:
         run_worker(create_app())
-    except (DkimFault, RelayFault, SmppFault) as fault:
+    except (DkimFault, RelayFault, SmppFault, SettingsFault) as fault:
         raise click.ClickException(str(fault)) from None
 
 
@@ -55,6 +57,7 @@ def _checked_settings() -> None:
         for url in loaded.relay_urls:
             parse_relay(url)
         open_signer(loaded.smtp)
+        assembly.check_plugins(loaded)
     except (DkimFault, RelayFault) as fault:
         raise click.ClickException(str(fault)) from None
     except SettingsFault as fault:
@@ -90,6 +93,20 @@ def doctor(as_json: bool) -> None:
             "state": type(state.store).__name__,
             "mail relays": len(settings.relay_urls),
             "sms": settings.sms.transport or "off",
+            "directory": _directory_facts(),
             "fixed code": "for one account (conformance)" if settings.conformance.account else "none",
         }
         say(facts, as_json)
+
+
+def _directory_facts() -> str:
+    """Ask an outside directory after nobody."""
+    asked = current_directory()
+    if asked is None:
+        return "the accounts here"
+    try:
+        # Shaped like a NIR, of a month and a place that do not exist.
+        asked.find("1009900999999")
+    except DirectoryAway as fault:
+        return f"{settings.directory}: away ({fault})"
+    return f"{settings.directory}: answers, and keeps {', '.join(sorted(asked.keeps)) or 'passwords only'}"

@@ -65,7 +65,7 @@ class HttpSmsSender:
         if outcome.message_id is not None:
             return Answer("accepted", "accepted", self._name, outcome.message_id[:80])
         reply = outcome.reply
-        log.warning("sms-not-taken", relay=self._name, status=reply.status, code=outcome.code[:20])
+        log.warning("sms-not-taken", relay=self._name, status=reply.status, refusal=outcome.code[:20])
         if outcome.answer_class is not None:
             is_final = outcome.answer_class in {"refused", "address"}
             return Answer("refused" if is_final else "later", outcome.answer_class, self._name,

@@ -30,6 +30,11 @@ def recovery_code_tried(outcome: str, *, account_id: str) -> None:
     record("recovery-code", outcome=outcome, account_id=account_id)
 
 
+def plugged_factor_tried(outcome: str, *, account_id: str, factor: str) -> None:
+    """Somebody used the second factor of a plug-in."""
+    record("factor", outcome=outcome, account_id=account_id, factor=factor)
+
+
 def password_reset(*, account_id: str, channel: str, sessions: int) -> None:
     """A forgotten password was replaced, and sessions ended."""
     record("password-reset", account_id=account_id, channel=channel, sessions=sessions)

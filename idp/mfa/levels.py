@@ -31,10 +31,27 @@ LEVELS: tuple[Level, ...] = (
 ACR_VALUES: tuple[str, ...] = tuple(dict.fromkeys(level.acr for level in LEVELS))
 
 
+# Those that factors of plug-ins reach, by the factor's name; filled at the start, never later.
+_REGISTERED: dict[str, Level] = {}
+
+
+def register_level(level: Level) -> None:
+    """Let the proof of a plug-in reach a level that there is; it stands behind those of the same level here."""
+    (proof,) = level.proofs - {"pwd"}
+    if level.acr not in ACR_VALUES or any(proof in known.proofs for known in LEVELS):
+        raise ValueError(f"no level for {proof}")
+    _REGISTERED[proof] = level
+
+
+def all_levels() -> tuple[Level, ...]:
+    """Return every level, weakest first, with those of plug-ins."""
+    return tuple(sorted((*LEVELS, *_REGISTERED.values()), key=lambda level: ACR_VALUES.index(level.acr)))
+
+
 def level_of(proofs: Iterable[str]) -> Level | None:
     """Return the strongest level that ``proofs`` reach, or ``None`` for an unfinished sign-in."""
     proved = set(proofs)
-    return next((level for level in reversed(LEVELS) if level.proofs <= proved), None)
+    return next((level for level in reversed(all_levels()) if level.proofs <= proved), None)
 
 
 def find_level(acr: str) -> Level | None:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from idp.accounts.contacts import Masked, mask_email, mask_mobile
 from idp.accounts.models import Account
 from idp.mfa.passkeys import has_passkeys
+from idp.mfa.plugged import bearer_of, plugged
 from idp.mfa.recovery_codes import has_recovery_codes
 from idp.mfa.totp import has_totp
 from idp.settings import settings
@@ -68,8 +69,12 @@ FACTORS: dict[str, Factor] = {
 
 
 def available_factors(account: Account) -> list[str]:
-    """Return the names of the factors without a code that this account can use now."""
-    return [name for name, factor in FACTORS.items() if factor.is_offered() and factor.is_enrolled(account)]
+    """Return the names of the factors without a code that this account can use now, those of plug-ins last."""
+    ours = [name for name, factor in FACTORS.items() if factor.is_offered() and factor.is_enrolled(account)]
+    theirs = plugged()
+    # Most have none, and a sign-in asks on every page.
+    bearer = bearer_of(account) if theirs else None
+    return [*ours, *(name for name, factor in theirs.items() if bearer and factor.is_enrolled(bearer))]
 
 
 def enrolled_methods(account: Account) -> tuple[str, ...]:

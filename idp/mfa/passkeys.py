@@ -11,7 +11,7 @@ from sqlalchemy import JSON, BigInteger, ForeignKey, LargeBinary, String, func, 
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Mapped, mapped_column
 
-from idp import entropy
+from idp import entropy, security_events
 from idp.accounts.models import Account
 from idp.db import Base, Moment, db
 from idp.settings import settings
@@ -155,6 +155,7 @@ def add_passkey(account_id: str, new: NewPasskey, *, name: str, now: datetime) -
             db.session.add(passkey)
     except IntegrityError:
         raise CannotAdd("credential known") from None
+    _note(passkey, "create", now)
     return passkey
 
 
@@ -185,6 +186,13 @@ def rename_passkey(passkey: Passkey, name: str) -> None:
 def revoke_passkey(passkey: Passkey, now: datetime) -> None:
     """End a passkey for good."""
     passkey.revoked_at = now
+    _note(passkey, "revoke", now)
+
+
+def _note(passkey: Passkey, change: str, now: datetime) -> None:
+    """Have services told; CAEP §3.3 tells what is built into a device from what is carried along."""
+    kind = "fido2-platform" if "internal" in passkey.transports else "fido2-roaming"
+    security_events.note(passkey.account_id, "credential-change", now=now, credential_type=kind, change_type=change)
 
 
 def clean_name(name: str) -> str:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Literal
 
-from idp.mfa.levels import LEVELS, is_at_least, reaches
+from idp.mfa.levels import all_levels, is_at_least, reaches
 
 Reason = Literal[
     "free", "demanded", "wished", "minimum", "unknown-device", "paused", "ruled-out", "unmet", "none-enrolled", "reset"
@@ -107,7 +107,7 @@ def can_reach(methods: Iterable[str], wished: Iterable[str]) -> bool:
 
 def level_with(method: str) -> str | None:
     """Return the level that the password and ``method`` reach."""
-    return next((level.acr for level in LEVELS if level.proofs == {"pwd", method}), None)
+    return next((level.acr for level in all_levels() if level.proofs == {"pwd", method}), None)
 
 
 def _named(facts: PolicyFacts, method: str) -> str:

@@ -13,7 +13,7 @@ import pyotp
 from sqlalchemy import BigInteger, ForeignKey, LargeBinary, delete, update
 from sqlalchemy.orm import Mapped, mapped_column
 
-from idp import crypto, entropy, metrics
+from idp import crypto, entropy, metrics, security_events
 from idp.accounts.models import Account
 from idp.db import Base, Moment, db
 from idp.mfa import events
@@ -83,6 +83,7 @@ def enrol_totp(account_id: str, secret: str, *, step: int, now: datetime) -> Non
     remove_totp(account_id)
     sealed = crypto.seal(secret, context=_context(account_id))
     db.session.add(TotpSecret(account_id=account_id, secret_sealed=sealed, last_step=step, created_at=now))
+    security_events.note(account_id, "credential-change", now=now, credential_type="app", change_type="create")
 
 
 def remove_totp(account_id: str) -> bool:

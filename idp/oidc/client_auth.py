@@ -60,7 +60,7 @@ def _is_proved(
 ) -> bool:
     # Counted per client and address: wrong secrets from afar do not lock the client's own network out (AC-129).
     key = f"{client.client_id if client else '-'}:{request.address}"
-    if ratelimit.peek("client-auth", key, windows=_windows(), now=now).retry_at is not None:
+    if ratelimit.is_spent("client-auth", key, windows=_windows(), now=now):
         return False
     proved = (
         client is not None

@@ -124,6 +124,9 @@ class Client:
     backchannel_logout_session_required: bool = True
     frontchannel_logout_uri: str | None = None
     frontchannel_logout_session_required: bool = True
+    # Where security events are pushed (RFC 8935), and which.
+    security_events_uri: str | None = None
+    security_event_types: tuple[str, ...] = ()
     # The lowest level at which anybody is let in there, whatever a request asks for.
     minimum_acr: str | None = None
     # Shorter than the settings', in seconds.
@@ -271,6 +274,8 @@ def describe_client(client: Client) -> dict[str, Any]:
         "post_logout_redirect_uris": list(client.post_logout_redirect_uris),
         "backchannel_logout_uri": client.backchannel_logout_uri,
         "frontchannel_logout_uri": client.frontchannel_logout_uri,
+        "security_events_uri": client.security_events_uri,
+        "security_event_types": list(client.security_event_types),
         "grant_types": sorted(client.grant_types),
         "response_types": sorted(client.response_types),
         "scope": " ".join(sorted(client.scopes)),

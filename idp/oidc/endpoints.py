@@ -1,8 +1,9 @@
-"""The machine-facing endpoints: one table, and the little of Flask that serves it (R21)."""
+"""The machine-facing endpoints: one table, how its functions are called, and the Flask that serves it (R21)."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
+from urllib.parse import parse_qsl
 
 from flask import Blueprint, Response, request
 from werkzeug.exceptions import RequestEntityTooLarge
@@ -56,26 +57,57 @@ ENDPOINTS: Mapping[str, Endpoint] = {
     "/register": Endpoint(("POST",), register, challenge="Bearer", takes="json"),
     "/register/<client_id>": Endpoint(("GET", "PUT", "DELETE"), configure, challenge="Bearer", takes="json"),
 }
-_FORM = "application/x-www-form-urlencoded"
+FORM = "application/x-www-form-urlencoded"
 _MOST_FIELDS = 100
+_FOR_SCRIPTS = {
+    # No credentials: cookies never reach a protocol endpoint.
+    "Access-Control-Allow-Origin": "*",
+    "Access-Control-Expose-Headers": "WWW-Authenticate, DPoP-Nonce",
+}
 _DPOP_CODES = frozenset({"invalid_dpop_proof", "use_dpop_nonce"})
 
 
-def serve(path: str, **_: str) -> Response:
-    """Answer one protocol request: read it, call its function, write what it says."""
-    endpoint = ENDPOINTS[path]
+def answer_request(endpoint: Endpoint, path: str, read: Callable[[], ProtocolRequest]) -> ProtocolResponse:
+    """Answer one protocol request, whichever way it came in: read it, call its function, or say what is wrong."""
     try:
-        answer = endpoint.function(_read(endpoint))
+        answer = endpoint.function(read())
     except OAuthError as refusal:
         metrics.ERRORS.labels(refusal.code or "no_token").inc()
         log.info("protocol-refusal", endpoint=path, error=refusal.code, detail=refusal.detail or refusal.description)
         answer = _refuse(refusal, endpoint)
     write_when_due(clock.now())
+    return replace(answer, headers={**answer.headers, **_FOR_SCRIPTS}) if endpoint.for_scripts else answer
+
+
+def read_form(raw: bytes) -> tuple[dict[str, str], dict[str, tuple[str, ...]]]:
+    """Return each field once; twice is refused but for `REPEATABLE`, empty counts as absent (RFC 6749 §3.2)."""
+    if raw.count(b"&") >= _MOST_FIELDS:
+        raise InvalidRequest("The body has too many fields.")
+    try:
+        fields = parse_qsl(raw.decode(), keep_blank_values=True, errors="strict")
+    except UnicodeDecodeError:
+        raise InvalidRequest("A parameter is not UTF-8 text.") from None
+    form: dict[str, str] = {}
+    many: dict[str, tuple[str, ...]] = {}
+    for name, value in fields:
+        if "\0" in value or "\ufffd" in value or "\0" in name:
+            raise InvalidRequest("A parameter is not UTF-8 text.")
+        if name in REPEATABLE and value:
+            many[name] = (*many.get(name, ()), value)
+        elif name in form:
+            raise InvalidRequest("A parameter was sent more than once.")
+        else:
+            form[name] = value
+    return {name: value for name, value in form.items() if value}, many
+
+
+def serve(path: str, **_: str) -> Response:
+    """Answer by Flask: what the lane (`lane.py`) leaves, which is everything that is not the plain case."""
+    answer = answer_request(ENDPOINTS[path], path, lambda: _read(ENDPOINTS[path]))
     response = Response(answer.body, answer.status, answer.headers)
-    if endpoint.for_scripts:
-        # No credentials: cookies never reach a protocol endpoint.
-        response.headers["Access-Control-Allow-Origin"] = "*"
-        response.headers["Access-Control-Expose-Headers"] = "WWW-Authenticate, DPoP-Nonce"
+    if "Content-Type" not in answer.headers:
+        # Flask would call nothing at all a page.
+        del response.headers["Content-Type"]
     return response
 
 
@@ -99,7 +131,7 @@ def _read(endpoint: Endpoint) -> ProtocolRequest:
         # RFC 6749 §2.3.1, §3.2: parameters, secrets above all, are never in the address (P-81).
         raise InvalidRequest("Parameters belong in the body.")
     headers = {name.lower(): value for name, value in request.headers.items()}
-    form, many = _read_form() if has_body and endpoint.takes == "form" else ({}, {})
+    form, many = read_form(_form_body()) if has_body and endpoint.takes == "form" else ({}, {})
     return ProtocolRequest(
         method=request.method,
         path=request.path,
@@ -112,29 +144,14 @@ def _read(endpoint: Endpoint) -> ProtocolRequest:
     )
 
 
-def _read_form() -> tuple[dict[str, str], dict[str, tuple[str, ...]]]:
-    """Return each field once; twice is refused but for `REPEATABLE`, empty counts as absent (RFC 6749 §3.2)."""
-    if request.mimetype != _FORM and (request.content_length or 0) > 0:
-        raise InvalidRequest(f"The body must be {_FORM}.", status=415)
+def _form_body() -> bytes:
+    if request.mimetype != FORM and (request.content_length or 0) > 0:
+        raise InvalidRequest(f"The body must be {FORM}.", status=415)
     _refuse_compression()
-    form: dict[str, str] = {}
-    many: dict[str, tuple[str, ...]] = {}
     try:
-        fields = list(request.form.items(multi=True))
+        return request.get_data()
     except RequestEntityTooLarge:
         raise InvalidRequest("The body is too large.", status=413) from None
-    if len(fields) > _MOST_FIELDS:
-        raise InvalidRequest("The body has too many fields.")
-    for name, value in fields:
-        if "\0" in value or "\ufffd" in value or "\0" in name:
-            raise InvalidRequest("A parameter is not UTF-8 text.")
-        if name in REPEATABLE and value:
-            many[name] = (*many.get(name, ()), value)
-        elif name in form:
-            raise InvalidRequest("A parameter was sent more than once.")
-        else:
-            form[name] = value
-    return {name: value for name, value in form.items() if value}, many
 
 
 def _read_json() -> dict[str, Any]:

@@ -99,6 +99,11 @@ def signed_out_everywhere(*, account_id: str, reason: str, sessions: int) -> Non
     record("sign-out-everywhere", account_id=account_id, reason=reason, sessions=sessions)
 
 
+def security_event_told(outcome: str, *, account_id: str, client_id: str, kind: str, reason: str) -> None:
+    """A service was told what happened to an account, or could not be (RFC 8935)."""
+    record("security-event-told", outcome=outcome, account_id=account_id, client_id=client_id, reason=reason, kind=kind)
+
+
 def logout_told(outcome: str, *, account_id: str, client_id: str, reason: str) -> None:
     """A service was told that a session ended, or could not be (Back-Channel Logout)."""
     record("logout-told", outcome=outcome, account_id=account_id, client_id=client_id, reason=reason)

@@ -122,6 +122,7 @@ def join(grant: Grant, client: Client, now: datetime) -> None:
         client_id=client.client_id,
         their_sid=sid_for(grant.sid, client),
         wants_notice=client.backchannel_logout_uri is not None,
+        wants_event="session-revoked" in client.security_event_types,
         now=now,
     )
     db.session.commit()

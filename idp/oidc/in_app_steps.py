@@ -11,6 +11,7 @@ from typing import Any
 
 from idp import metrics
 from idp.accounts.nir import NirFault, parse_nir
+from idp.accounts.outside import DirectoryAway
 from idp.accounts.passwords import HashingBusy
 from idp.accounts.signin import Paused, Refused, authenticate
 from idp.db import db
@@ -64,8 +65,8 @@ def identify(walk: AppWalk, facts: Facts, request: ProtocolRequest, now: datetim
     password, address = request.form["password"], request.address
     try:
         answer = authenticate(nir=nir, password=password, device_cookie=walk.device, address=address, now=now)
-    except HashingBusy:
-        raise OAuthError("Try again in a moment.", code="temporarily_unavailable", status=503) from None
+    except (HashingBusy, DirectoryAway):
+        raise _try_again() from None
     metrics.LOGIN_STEP.labels("identify", type(answer).__name__.lower()).inc()
     if isinstance(answer, Paused):
         return walk, {"reason": "paused", "retry_after": seconds(answer.until, now)}
@@ -84,6 +85,8 @@ def answer_passkey(walk: AppWalk, facts: Facts, request: ProtocolRequest, now: d
     except WebauthnFault as fault:
         metrics.LOGIN_STEP.labels("passkey", "refused").inc()
         return walk, {"reason": f"passkey_{word_for(fault)}"}
+    except DirectoryAway:
+        raise _try_again() from None
     if errand.kind == "second-step":
         return walk.changed(now, proofs=with_proof(walk.interaction, "passkey", now)), {}
     return walk.changed(now, **identified_as(passkey.account_id, "passkey", now)), {}
@@ -148,3 +151,7 @@ ACTS: Mapping[str, Act] = {
     "channel": Act(("send", "code"), ask_for_code),
     "code": Act(("code",), type_code),
 }
+
+
+def _try_again() -> OAuthError:
+    return OAuthError("Try again in a moment.", code="temporarily_unavailable", status=503)

@@ -1,4 +1,4 @@
-"""Which addresses a client may register to be told of a sign-out (Back-Channel §2.2, Front-Channel Logout §2)."""
+"""Which addresses a client may register to be told of sign-outs and security events (Back-Channel §2.2, RFC 8935)."""
 
 import re
 from collections.abc import Iterable, Mapping
@@ -6,6 +6,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from idp.oidc.redirect_uris import fault_of
+from idp.security_events import EVENT_TYPES
 
 # The origin stands in the Content-Security-Policy of the signed-out page: nothing in it may end a directive.
 _ORIGIN = re.compile(r"https?://([a-z0-9-]+\.)*[a-z0-9-]+(:\d{1,5})?", re.IGNORECASE)
@@ -31,6 +32,20 @@ def logout_uri_faults(metadata: Mapping[str, Any], *, is_production: bool) -> li
             fault = _frame_fault(uri, metadata.get("redirect_uris", ()))
         if fault is not None:
             faults.append(f"{field}: {uri!r} {fault}")
+    return faults
+
+
+def event_faults(metadata: Mapping[str, Any], *, is_production: bool) -> list[str]:
+    """Return what is wrong with where security events are pushed, and with which of them are asked for."""
+    uri, kinds = metadata.get("security_events_uri"), metadata.get("security_event_types") or ()
+    unknown = sorted({str(kind) for kind in kinds} - set(EVENT_TYPES))
+    faults = [f"security_event_types: not offered: {', '.join(unknown)}"] if unknown else []
+    if bool(uri) != bool(kinds):
+        faults.append("security_events_uri: goes together with security_event_types")
+    if uri is not None:
+        fault = fault_of(uri, kind="website", is_production=is_production) if isinstance(uri, str) else "must be a text"
+        if fault is not None:
+            faults.append(f"security_events_uri: {uri!r} {fault}")
     return faults
 
 

@@ -60,24 +60,29 @@ class RefreshFamily(Base):
     @property
     def grant(self) -> Grant:
         """Return the grant that the family belongs to."""
-        return Grant(
-            id=self.id,
-            client_id=self.client_id,
-            account_id=self.account_id,
-            sid=self.sid,
-            scopes=tuple(self.scopes),
-            auth_time=self.auth_time,
-            acr=self.acr,
-            amr=tuple(self.amr),
-            userinfo_claims=tuple(self.userinfo_claims),
-            id_token_claims=tuple(self.id_token_claims),
-            resources=tuple(self.resources),
-            authorization_details=tuple(self.authorization_details),
-        )
+        return grant_of(self)
 
     def is_held_by(self, bound_to: Confirmation) -> bool:
         """Tell whether a request holds the keys that the family is bound to, if any."""
         return self.jkt in {None, bound_to.jkt} and self.x5t in {None, bound_to.x5t}
+
+
+def grant_of(row: Any) -> Grant:
+    """Return the grant of a family's row."""
+    return Grant(
+        id=row.id,
+        client_id=row.client_id,
+        account_id=row.account_id,
+        sid=row.sid,
+        scopes=tuple(row.scopes),
+        auth_time=row.auth_time,
+        acr=row.acr,
+        amr=tuple(row.amr),
+        userinfo_claims=tuple(row.userinfo_claims),
+        id_token_claims=tuple(row.id_token_claims),
+        resources=tuple(row.resources),
+        authorization_details=tuple(row.authorization_details),
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,19 +94,23 @@ class Rotated:
     successor: str
 
 
+def new_family(grant: Grant, now: datetime, *, bound_to: Confirmation | None = None) -> dict[str, Any]:
+    """Return the row of a new family, bound to what a public client holds."""
+    return {
+        "id": grant.id, "client_id": grant.client_id, "account_id": grant.holder, "sid": grant.sid,
+        "scopes": list(grant.scopes), "userinfo_claims": list(grant.userinfo_claims),
+        "id_token_claims": list(grant.id_token_claims), "auth_time": grant.auth_time, "acr": grant.acr,
+        "amr": list(grant.amr), "resources": list(grant.resources),
+        "authorization_details": list(grant.authorization_details), "jkt": bound_to.jkt if bound_to else None,
+        "x5t": bound_to.x5t if bound_to else None, "n": 1, "created_at": now, "rotated_at": now,
+        "ends_at": now + settings.lifetimes.refresh_absolute,
+    }  # fmt: skip
+
+
 def issue_family(grant: Grant, now: datetime, *, bound_to: Confirmation | None = None) -> str:
-    """Begin a family, bound to what a public client holds, and return its first token; the caller commits."""
-    db.session.add(
-        RefreshFamily(
-            id=grant.id, client_id=grant.client_id, account_id=grant.holder, sid=grant.sid,
-            scopes=list(grant.scopes), userinfo_claims=list(grant.userinfo_claims),
-            id_token_claims=list(grant.id_token_claims), auth_time=grant.auth_time, acr=grant.acr, amr=list(grant.amr),
-            resources=list(grant.resources), authorization_details=list(grant.authorization_details),
-            jkt=bound_to.jkt if bound_to else None, x5t=bound_to.x5t if bound_to else None,
-            n=1, created_at=now, rotated_at=now, ends_at=now + settings.lifetimes.refresh_absolute,
-        )
-    )  # fmt: skip
-    return _token(grant.id, 1)
+    """Begin a family and return its first token; the caller commits."""
+    db.session.add(RefreshFamily(**new_family(grant, now, bound_to=bound_to)))
+    return write_token(grant.id, 1)
 
 
 def find_family(token: str, *, client_id: str) -> tuple[RefreshFamily, int] | None:
@@ -110,17 +119,17 @@ def find_family(token: str, *, client_id: str) -> tuple[RefreshFamily, int] | No
     There is none any more when its session was ended, unless it may go on without the person (Back-Channel Logout
     §2.7). The session's own record says so, in the same query: nothing that ends a session can forget its families.
     """
-    found = _SHAPE.fullmatch(token)
-    if found is None or not crypto.same(_token(found[1], int(found[2])), token):
+    parsed = parse_token(token)
+    if parsed is None:
         return None
-    query = select(RefreshFamily, SessionRecord.ended_at).where(RefreshFamily.id == found[1])
+    query = select(RefreshFamily, SessionRecord.ended_at).where(RefreshFamily.id == parsed[0])
     query = query.outerjoin(SessionRecord, SessionRecord.sid == RefreshFamily.sid)
     row = db.session.execute(query.execution_options(populate_existing=True)).one_or_none()
     if row is None or row[0].client_id != client_id:
         return None
     family: RefreshFamily = row[0]
     is_over = row[1] is not None and "offline_access" not in family.scopes
-    return None if is_over else (family, int(found[2]))
+    return None if is_over else (family, parsed[1])
 
 
 def rotate(
@@ -156,11 +165,11 @@ def rotate(
     if client.profile.keeps_refresh_tokens and n == family.n:
         return _keep(family, scopes, token, now)
     if n == family.n and _move(family.id, n, now):
-        return Rotated(family.grant, scopes, _token(family.id, n + 1))
+        return Rotated(family.grant, scopes, write_token(family.id, n + 1))
     # Not the current one, or a rival was faster: look at the family as it is now.
     db.session.refresh(family)
     in_grace = n == family.n - 1 and now <= family.rotated_at + settings.lifetimes.refresh_grace
-    grant, successor, alive = family.grant, _token(family.id, family.n), family.revoked_at is None
+    grant, successor, alive = family.grant, write_token(family.id, family.n), family.revoked_at is None
     db.session.rollback()
     if in_grace and alive:
         return Rotated(grant, scopes, successor)
@@ -266,6 +275,15 @@ def _revoke_with_tokens(condition: ColumnElement[bool], now: datetime, reason: s
     return len(ended)
 
 
-def _token(family_id: str, n: int) -> str:
+def parse_token(token: str) -> tuple[str, int] | None:
+    """Return family and number of a token that we wrote, or ``None``."""
+    found = _SHAPE.fullmatch(token)
+    if found is None or not crypto.same(write_token(found[1], int(found[2])), token):
+        return None
+    return found[1], int(found[2])
+
+
+def write_token(family_id: str, n: int) -> str:
+    """Return the token of a family that has this number."""
     mac = base64.urlsafe_b64encode(crypto.keyed("refresh", family_id, str(n))).decode().rstrip("=")
     return f"{family_id}.{n}.{mac}"

@@ -20,7 +20,7 @@ from idp.oidc.grants import grant_types
 from idp.oidc.jose.foreign import BadKeys, read_public_keys
 from idp.oidc.jose.own import ALGORITHMS
 from idp.oidc.jose.sealing import CONTENT_ALGORITHMS, KEY_ALGORITHMS
-from idp.oidc.logout_uris import logout_uri_faults
+from idp.oidc.logout_uris import event_faults, logout_uri_faults
 from idp.oidc.profiles import ASYMMETRIC, PROFILES
 from idp.oidc.redirect_uris import fault_of
 from idp.oidc.resources import is_resource
@@ -77,6 +77,7 @@ _CHOICES: tuple[tuple[str, tuple[Any, ...]], ...] = (
 _LISTED = (
     "resources", "serves_resources", "authorization_details_types", "exchanges_tokens_of", "request_uris",
     "machine_scopes", "response_modes", "default_acr_values", "contacts", "apple_apps",
+    "security_event_types",
 )  # fmt: skip
 # RFC 6749 §3.3.
 _SCOPE = re.compile(r"[\x21\x23-\x5b\x5d-\x7e]{1,100}")
@@ -87,7 +88,7 @@ _CARRIED = (
     "tls_client_certificate_bound_access_tokens", "dpop_bound_access_tokens", "require_pushed_authorization_requests",
     "require_signed_request_object", "in_app",
     "backchannel_logout_uri", "backchannel_logout_session_required", "frontchannel_logout_uri",
-    "frontchannel_logout_session_required", "access_token_format", "description", "team",
+    "frontchannel_logout_session_required", "security_events_uri", "access_token_format", "description", "team",
     "purposes", "help_uri", "android_apps", "access_token_lifetime", "id_token_lifetime", *_CERTIFICATE_NAMES, *_LISTED,
     *(name for name, _ in _CHOICES[6:]),
 )  # fmt: skip
@@ -367,6 +368,7 @@ def _uri_faults(metadata: Mapping[str, Any], kind: str) -> list[str]:
         uri = metadata.get(field)
         if uri is not None and urlsplit(uri).scheme not in ({"https"} if production else {"https", "http"}):
             faults.append(f"{field}: {uri!r} must be https")
+    faults += event_faults(metadata, is_production=production)
     return faults + logout_uri_faults(metadata, is_production=production)
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from idp import crypto, entropy
 from idp.oidc.clients import Client, find_client
-from idp.oidc.errors import InvalidToken
+from idp.oidc.errors import InvalidGrant, InvalidToken
 from idp.oidc.grant import Grant
 from idp.oidc.jose.own import claimed_kid, sign
 from idp.oidc.keys import key_ring, keys_for
@@ -69,6 +69,10 @@ class AccessToken:
         return said
 
 
+class RevokedAtIssue(InvalidGrant):
+    """A grant was revoked while it was being used."""
+
+
 @dataclass(frozen=True)
 class RevokedGrant:
     """A grant whose access tokens are dead, remembered as long as one could live."""
@@ -103,6 +107,9 @@ def issue_access_token(grant: Grant, client: Client, wanted: Wanted, now: dateti
 
     An opaque one is the grant's handle, then 256 random bits; a JWT has the same for its `jti`. Both are kept by
     fingerprint: a JWT that we did not issue, or that was revoked, is worth nothing here, whatever its signature says.
+
+    Raises `RevokedAtIssue` when the grant was revoked meanwhile: its code came a second time at the same moment, or the
+    account holder took it back. Asked after everything else is written, so that one of both sees the other.
     """
     end = now + lifetime_of(client.access_token_lifetime, settings.lifetimes.access_token)
     end = min(end, wanted.until) if wanted.until else end
@@ -114,7 +121,11 @@ def issue_access_token(grant: Grant, client: Client, wanted: Wanted, now: dateti
     if wants_jwt(client, wanted.resources):
         claims = {**token.about, "sub": subject_of(grant, client), "jti": value}
         value = sign(claims, key_ring().active[client.id_token_signed_response_alg], typ=TYPE)
-    state.put(ACCESS_TOKENS, crypto.fingerprint(value), token, ttl=end - now)
+    revoked = state.put_asking(
+        ACCESS_TOKENS, crypto.fingerprint(value), token, ttl=end - now, beside=REVOKED_GRANTS, beside_key=grant.id
+    )
+    if revoked is not None:
+        raise RevokedAtIssue("the grant was revoked at the moment of its issue")
     return value, end - now
 
 
@@ -158,11 +169,6 @@ def get_access_token(value: str) -> AccessToken:
 def revoke_access_tokens(grant_id: str, now: datetime) -> None:
     """Make every access token of a grant worthless at once."""
     state.put(REVOKED_GRANTS, grant_id, RevokedGrant(now), ttl=settings.lifetimes.access_token)
-
-
-def is_revoked(grant_id: str) -> bool:
-    """Tell whether a grant was revoked in the last minutes."""
-    return state.get(REVOKED_GRANTS, grant_id) is not None
 
 
 def revoke_access_token(value: str) -> None:

@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any
 
 from idp import clock
-from idp.accounts import directory
+from idp.accounts.lately import find_account_lately
 from idp.oidc.claims import claims_for
 from idp.oidc.clients import Client, find_client
 from idp.oidc.errors import InsufficientScope, InvalidRequest, InvalidToken
@@ -31,7 +31,7 @@ def userinfo(request: ProtocolRequest) -> ProtocolResponse:
     if "openid" not in token.scopes:
         raise InsufficientScope("The scope openid is needed.")
     client = find_client(token.grant.client_id)
-    account = directory.find_account(token.grant.account_id) if token.grant.account_id else None
+    account = find_account_lately(token.grant.account_id) if token.grant.account_id else None
     if client is None or client.is_suspended or account is None or account.status != "active":
         raise InvalidToken("The access token is unknown, expired or revoked.", detail="client or account ended")
     claims = claims_for(account.claims, scopes=token.scopes, named=token.grant.userinfo_claims)

@@ -8,7 +8,7 @@ from markupsafe import Markup
 from werkzeug.exceptions import BadRequest
 from werkzeug.wrappers import Response as BaseResponse
 
-from idp import clock, crypto, metrics
+from idp import clock, crypto, metrics, security_events
 from idp.accounts.contacts import mask_email
 from idp.db import db
 from idp.i18n import _
@@ -92,6 +92,9 @@ def authenticator_remove() -> BaseResponse:
     holder, now = current_holder(), clock.now()
     require_fresh(now)
     if remove_totp(holder.account_id):
+        security_events.note(
+            holder.account_id, "credential-change", now=now, credential_type="app", change_type="revoke"
+        )
         tell(holder.account, "factor-removed", now=now, name=_("account.authenticator.name"))
         db.session.commit()
         outbox.wake()

@@ -16,6 +16,7 @@ from idp import clock, metrics
 from idp.accounts import contact_changes, events
 from idp.accounts.contact_changes import ContactChange, Kind
 from idp.accounts.contacts import ContactFault, mask_email, mask_mobile, parse_email, parse_mobile
+from idp.accounts.directories import is_kept_outside
 from idp.accounts.models import Account
 from idp.db import db
 from idp.i18n import _, current_locale
@@ -45,6 +46,9 @@ PROVES_ENOUGH = {"email": frozenset({"sms", "passkey", "totp"}), "mobile": froze
 @blueprint.get("/mobile", defaults={"kind": "mobile"})
 def contact_page(kind: Kind) -> Response:
     """Show the address or number that codes go to, and ask for a new one."""
+    if is_kept_outside(kind):
+        present = _present(current_holder().account, kind)
+        return show("contact_elsewhere", kind=kind, present=MASK[kind](present).text if present else None)
     require_fresh(clock.now())
     return _form(kind, "", [], 200)
 
@@ -54,6 +58,8 @@ def contact_page(kind: Kind) -> Response:
 def contact_submit(kind: Kind) -> BaseResponse:
     """Take a new address or number, and send a code there."""
     holder, now, typed = current_holder(), clock.now(), one_field("contact")
+    if is_kept_outside(kind):
+        return redirect(f"/account/{kind}", 303)
     require_fresh(now)
     try:
         value = PARSE[kind](typed)

@@ -17,7 +17,7 @@ from idp.selfservice import (
     services,
     sessions,
 )  # fmt: skip
-from idp.selfservice.entry import blueprint, show
+from idp.selfservice.entry import blueprint, current_holder, show
 
 __all__ = ["SECTIONS", "blueprint"]
 
@@ -51,4 +51,4 @@ SECTIONS: tuple[Section, ...] = (
 @blueprint.get("", strict_slashes=False)
 def home() -> Response:
     """Show what a person can see and change of their account."""
-    return show("home", sections=SECTIONS)
+    return show("home", sections=SECTIONS, signals=passkeys.signals_of(current_holder()))

@@ -20,7 +20,7 @@ from idp.mfa.methods import offers_passkeys
 from idp.mfa.passkeys import LONGEST_NAME, Passkey
 from idp.oidc.sign_out import sign_out_everywhere
 from idp.selfservice import events
-from idp.selfservice.entry import blueprint, current_holder, show
+from idp.selfservice.entry import Holder, blueprint, current_holder, show
 from idp.selfservice.fresh import require_fresh
 from idp.settings import settings
 from idp.signin.forms import one_field
@@ -103,22 +103,28 @@ def passkey_remove(passkey_id: str) -> BaseResponse:
     return redirect("/account/passkeys?removed", 303)
 
 
-def _list(*, failed: str | None = None, status: int = 200) -> Response:
-    holder = current_holder()
+def signals_of(holder: Holder) -> dict[str, str] | None:
+    """Return what the phone may be told of what we know (WebAuthn §5.1.10), if it may know anything of this person."""
+    handle = passkeys.user_handle_of(holder.account_id) if offers_passkeys() else None
+    if handle is None:
+        return None
     known = passkeys.list_passkeys(holder.account_id)
-    handle = passkeys.user_handle_of(holder.account_id)
-    # What the phone may be told of what we know (WebAuthn §5.1.10).
-    signals = {
+    return {
         "rp": settings.rp_id,
         "user": _encode(handle),
         "name": user_name(holder.account),
         "accepted": " ".join(_encode(passkey.credential_id) for passkey in known),
     }
+
+
+def _list(*, failed: str | None = None, status: int = 200) -> Response:
+    holder = current_holder()
+    known = passkeys.list_passkeys(holder.account_id)
     return show(
         "passkeys",
         status,
         passkeys=known,
-        signals=signals if handle else None,
+        signals=signals_of(holder),
         failed=failed,
         removed="removed" in request.args,
         may_add=len(known) < settings.passkeys.per_account,
@@ -148,5 +154,5 @@ def _tell(account: Account, kind: str, passkey: Passkey) -> None:
     alert(account, kind, now=clock.now(), detail=detail)
 
 
-def _encode(raw: bytes | None) -> str:
-    return base64.urlsafe_b64encode(raw or b"").decode().rstrip("=")
+def _encode(raw: bytes) -> str:
+    return base64.urlsafe_b64encode(raw).decode().rstrip("=")

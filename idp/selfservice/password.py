@@ -8,6 +8,7 @@ from werkzeug.wrappers import Response as BaseResponse
 
 from idp import clock, metrics
 from idp.accounts import directory
+from idp.accounts.directories import current_directory, password_url
 from idp.accounts.new_passwords import PasswordFault, check_new_password
 from idp.accounts.passwords import HashingBusy
 from idp.accounts.signin import Authenticated, Paused, Refused, authenticate
@@ -28,6 +29,8 @@ from idp.web import PageError, client_address, device_cookie, end_current_sessio
 @blueprint.get("/password")
 def password_page() -> Response:
     """Ask for the old and the new password."""
+    if current_directory() is not None:
+        return show("password_elsewhere", url=password_url())
     require_fresh(clock.now())
     return _form([], 200, stolen="stolen" in request.args)
 
@@ -36,6 +39,8 @@ def password_page() -> Response:
 def password_submit() -> BaseResponse:
     """Change the password."""
     holder, now = current_holder(), clock.now()
+    if current_directory() is not None:
+        return redirect("/account/password", 303)
     require_fresh(now)
     old, new = one_field("password"), one_field("new-password")
     errors = _faults(holder, old, new)

@@ -20,7 +20,7 @@ from idp.signin.walk import enter, onward, prove
 from idp.web import PageError, check_csrf, page
 
 # The steps at which they may be used instead of what is shown.
-_STEPS = ("passkey", "authenticator", "recovery", "send", "code")
+_STEPS = ("passkey", "authenticator", "factor", "recovery", "send", "code")
 
 
 def show_authenticator(interaction_id: str) -> Response:

@@ -243,7 +243,7 @@ def _shown(account: Account, channel: str) -> dict[str, str]:
 
 def at_hand(facts: Facts) -> list[str]:
     """Return the offered methods that need a code which nobody sends."""
-    return [name for name in facts.factors if name in {"totp", "recovery"}]
+    return [name for name in facts.factors if name != "passkey"]
 
 
 def _account(facts: Facts) -> Account:

@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any
 
 from idp import metrics
-from idp.accounts import directory
+from idp.accounts import provision
 from idp.db import db
 from idp.mfa import passkeys
 from idp.mfa.passkeys import Passkey
@@ -51,10 +51,13 @@ def ask_on(errand: Errand, interaction: Interaction, *, place: str) -> dict[str,
 
 
 def take_answer(errand: Errand, answer: str, *, place: str, now: datetime) -> Passkey:
-    """Return the passkey that an answer proves, or raise `WebauthnFault`; what a fault tells of a counter is kept."""
+    """Return the passkey that an answer proves, or raise `WebauthnFault`; what a fault tells of a counter is kept.
+
+    `DirectoryAway` means that nobody can say whether this person may still sign in: 503, and the answer is used up.
+    """
     try:
         passkey = check_assertion(answer, errand.kind, account_id=errand.account_id, place=place, now=now)
-        _check_account(passkey)
+        _check_account(passkey, now)
     except WebauthnFault as fault:
         db.session.commit()
         _record(errand, fault.reason, errand.account_id)
@@ -68,10 +71,12 @@ def word_for(fault: WebauthnFault) -> str:
     return _WORDS.get(fault.reason, "failed")
 
 
-def _check_account(passkey: Passkey) -> None:
+def _check_account(passkey: Passkey, now: datetime) -> None:
     """Refuse accounts that are gone or disabled as they are refused a right password (R8)."""
-    account = directory.find_account(passkey.account_id)
-    if account is None or account.status == "disabled":
+    # A passkey asks no outside directory by itself, and whoever left it must not keep their way in. It may take its
+    # time: no lock is held meanwhile.
+    db.session.commit()
+    if not provision.confirm(passkey.account_id, now=now):
         raise WebauthnFault("refused", "account")
 
 

@@ -18,3 +18,8 @@ def sign_in_ended(
     record(
         "sign-in", outcome=outcome, reason=reason, account_id=account_id, client_id=client_id, proofs=" ".join(proofs)
     )
+
+
+def password_renewed_outside(*, account_id: str, directory: str, on_their_word: bool) -> None:
+    """After a stop, somebody said that the password was changed in an outside directory; ``on_their_word`` sufficed."""
+    record("password-renewed-outside", account_id=account_id, directory=directory, on_their_word=on_their_word)

@@ -11,6 +11,7 @@ from werkzeug.exceptions import BadRequest
 from werkzeug.wrappers import Response
 
 from idp import clock
+from idp.accounts.directories import current_directory, password_url
 from idp.accounts.new_passwords import PasswordFault
 from idp.accounts.nir import NirFault, parse_nir
 from idp.accounts.passwords import HashingBusy
@@ -27,18 +28,22 @@ from idp.mfa.words import words_of
 from idp.settings import settings
 from idp.signin.forms import FieldError, error, one_field
 from idp.signin.interaction import Interaction
-from idp.signin.walk import enter
+from idp.signin.journey import Facts
+from idp.signin.walk import NotDue, enter
 from idp.web import PageError, check_csrf, client_address, device_cookie, page
 
 
 def show(interaction_id: str) -> Response:
     """Ask whose password it is; this sends nothing."""
-    return _form(enter(interaction_id, "identify").interaction, "", "", [], 200)
+    interaction = enter(interaction_id, "identify").interaction
+    if current_directory() is not None:
+        return page("signin/forgot_elsewhere.html", interaction=interaction.id, url=password_url())
+    return _form(interaction, "", "", [], 200)
 
 
 def submit(interaction_id: str) -> Response:
     """Send a code if there is an account, and say the same if there is none."""
-    now, interaction = clock.now(), enter(interaction_id, "identify").interaction
+    now, interaction = clock.now(), _enter(interaction_id).interaction
     check_csrf(interaction.id)
     typed, channel = one_field("nir"), one_field("channel")
     offered = _channels()
@@ -69,7 +74,7 @@ def submit(interaction_id: str) -> Response:
 
 def resend(interaction_id: str) -> Response:
     """Send the code once more."""
-    now, interaction = clock.now(), enter(interaction_id, "identify").interaction
+    now, interaction = clock.now(), _enter(interaction_id).interaction
     check_csrf(interaction.id)
     asked = reset.find_reset(interaction.id)
     try:
@@ -91,7 +96,7 @@ def resend(interaction_id: str) -> Response:
 
 def show_code(interaction_id: str) -> Response:
     """Show the field for the code; reloading sends nothing."""
-    interaction = enter(interaction_id, "identify").interaction
+    interaction = _enter(interaction_id).interaction
     asked = reset.find_reset(interaction.id)
     if asked is None:
         return _begin_again(interaction)
@@ -102,7 +107,7 @@ def show_code(interaction_id: str) -> Response:
 
 def submit_code(interaction_id: str) -> Response:
     """Check the typed code."""
-    now, interaction = clock.now(), enter(interaction_id, "identify").interaction
+    now, interaction = clock.now(), _enter(interaction_id).interaction
     check_csrf(interaction.id)
     typed, asked = one_field("code"), reset.find_reset(interaction.id)
     if len(typed.encode("utf-8", "surrogatepass")) > LONGEST_BYTES:
@@ -128,7 +133,7 @@ def submit_code(interaction_id: str) -> Response:
 
 def show_password(interaction_id: str) -> Response:
     """Ask for the new password."""
-    interaction = enter(interaction_id, "identify").interaction
+    interaction = _enter(interaction_id).interaction
     try:
         reset.get_proved_reset(interaction.id, clock.now())
     except ResetOver:
@@ -138,7 +143,7 @@ def show_password(interaction_id: str) -> Response:
 
 def submit_password(interaction_id: str) -> Response:
     """Take the new password and lead to the sign-in, which has to be done as ever."""
-    now, interaction = clock.now(), enter(interaction_id, "identify").interaction
+    now, interaction = clock.now(), _enter(interaction_id).interaction
     check_csrf(interaction.id)
     detail = {"device": label_device(request.user_agent.string)}
     try:
@@ -158,8 +163,16 @@ def submit_password(interaction_id: str) -> Response:
 
 def show_lost(interaction_id: str) -> Response:
     """Say what is left to one who has neither password nor mailbox nor phone; nothing can be changed in here."""
-    interaction = enter(interaction_id, "identify").interaction
+    interaction = _enter(interaction_id).interaction
     return page("signin/lost.html", interaction=interaction.id)
+
+
+def _enter(interaction_id: str) -> Facts:
+    """Enter as every page here does; where passwords are kept elsewhere, the first page is the only one."""
+    facts = enter(interaction_id, "identify")
+    if current_directory() is not None:
+        raise NotDue(f"/signin/{facts.interaction.id}/forgot")
+    return facts
 
 
 def _begin_again(interaction: Interaction) -> Response:

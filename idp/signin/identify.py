@@ -8,6 +8,7 @@ from werkzeug.wrappers import Response
 
 from idp import clock, metrics
 from idp.accounts.nir import NirFault, parse_nir
+from idp.accounts.outside import DirectoryAway
 from idp.accounts.passwords import HashingBusy
 from idp.accounts.signin import Authenticated, Paused, Refused, authenticate
 from idp.signin.forms import FieldError, error, one_field
@@ -63,6 +64,9 @@ def _authenticate(nir: str, password: str, now: datetime) -> Authenticated | Ref
         )
     except HashingBusy:
         raise PageError("unavailable", 503, "every hashing lane is taken") from None
+    except DirectoryAway as fault:
+        # Fail closed: no answer lets nobody in, and counts for nobody as a wrong password.
+        raise PageError("unavailable", 503, f"directory away: {fault}") from None
 
 
 def _paused(interaction: Interaction, until: datetime, now: datetime) -> Response:

@@ -12,6 +12,7 @@ from idp.mfa.codes import Challenge, find_challenge
 from idp.mfa.guard import CodePause
 from idp.mfa.levels import level_of, reaches
 from idp.mfa.methods import FACTORS, METHODS, enrolled_methods, offers_passkeys
+from idp.mfa.plugged import plugged
 from idp.mfa.policy import RESET_CHANNEL, Decision, PolicyFacts, Rules, can_reach, decide
 from idp.mfa.reset import find_distrusted
 from idp.session import Proof
@@ -43,9 +44,14 @@ class Facts:
         return tuple(method for method in methods if method in METHODS)
 
     @property
+    def plugged(self) -> tuple[str, ...]:
+        """The offered methods that plug-ins brought."""
+        return tuple(method for method in self.decision.methods if method in plugged())
+
+    @property
     def factors(self) -> tuple[str, ...]:
         """The offered methods that send nothing."""
-        return tuple(method for method in self.decision.methods if method in FACTORS)
+        return tuple(method for method in self.decision.methods if method in FACTORS or method in plugged())
 
     @property
     def is_identified(self) -> bool:
@@ -139,6 +145,7 @@ STEPS: tuple[Step, ...] = (
     Step("pause", lambda f: not f.level_is_reached and f.pause is not None),
     # The same for an app and for recovery codes: a page of their own only where nothing else is left.
     Step("authenticator", lambda f: not f.level_is_reached and not f.channels and "totp" in f.factors),
+    Step("factor", lambda f: not f.level_is_reached and not f.channels and bool(f.plugged)),
     Step("recovery", lambda f: not f.level_is_reached and not f.channels and "recovery" in f.factors),
     Step("code", lambda f: not f.level_is_reached and f.code_is_out),
     Step("send", lambda f: not f.level_is_reached),

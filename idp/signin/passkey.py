@@ -10,6 +10,7 @@ from flask import jsonify
 from werkzeug.wrappers import Response
 
 from idp import clock, metrics
+from idp.accounts.outside import DirectoryAway
 from idp.mfa.webauthn import WebauthnFault
 from idp.settings import settings
 from idp.signin.code import at_hand
@@ -51,6 +52,8 @@ def submit(interaction_id: str) -> Response:
         passkey = take_answer(errand, one_field("answer"), place=_place(facts), now=now)
     except WebauthnFault as fault:
         return _failed(facts, fault)
+    except DirectoryAway as fault:
+        raise PageError("unavailable", 503, f"directory away: {fault}") from None
     if errand.kind == "second-step":
         return onward(prove(facts.interaction, "passkey", now))
     return onward(identify(facts.interaction, passkey.account_id, now, proof="passkey"))

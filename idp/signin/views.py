@@ -7,7 +7,7 @@ from werkzeug.wrappers import Response
 from idp import clock
 from idp.accounts.contacts import mask_email
 from idp.i18n import _
-from idp.signin import at_hand, code, forgot, identify, passkey, promote, renew
+from idp.signin import at_hand, code, forgot, identify, passkey, plugged, promote, renew
 from idp.signin.forms import one_field
 from idp.signin.interaction import find_restart, get_interaction, update_interaction
 from idp.signin.journey import STEPS
@@ -125,6 +125,24 @@ def authenticator_page(interaction_id: str) -> Response:
 def authenticator_submit(interaction_id: str) -> Response:
     """Check a code of the visitor's app."""
     return at_hand.submit_authenticator(interaction_id)
+
+
+@blueprint.get("/<interaction_id>/factor")
+def factor_first_page(interaction_id: str) -> Response:
+    """Lead to the factor of a plug-in."""
+    return plugged.show_first(interaction_id)
+
+
+@blueprint.get("/<interaction_id>/factor/<name>")
+def factor_page(interaction_id: str, name: str) -> Response:
+    """Ask for the factor of a plug-in."""
+    return plugged.show(interaction_id, name)
+
+
+@blueprint.post("/<interaction_id>/factor/<name>")
+def factor_submit(interaction_id: str, name: str) -> Response:
+    """Let a plug-in judge what was typed."""
+    return plugged.submit(interaction_id, name)
 
 
 @blueprint.get("/<interaction_id>/recovery")

@@ -245,7 +245,7 @@ def test_an_adviser_opens_an_account_and_lifts_its_pause(
     done = browser.submit(page.text, "/lift")
     after = browser.get(done.location)
 
-    assert "fin :" in page.text
+    assert "fin\u00a0:" in page.text
     assert "Aucune pause." in after.text
     assert "La pause est levée." in after.text
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, cast
 from urllib.parse import parse_qsl, urlsplit
 
 import pytest
@@ -19,7 +19,7 @@ from idp.oidc.subjects import subject_for
 from idp.session import SESSIONS, Proof
 from idp.signin.interaction import INTERACTIONS, Interaction
 from idp.state import state
-from tests.conftest import ALICE_EMAIL, ISSUER, Browser, Clock
+from tests.conftest import ALICE_EMAIL, ISSUER, Browser, Clock, registered_before
 
 CALLBACK = "https://rp.test/callback"
 CHALLENGE = "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM"
@@ -56,10 +56,14 @@ class Parties:
 def parties(app: Flask) -> Parties:
     """Register `web` (ours), `shop` (another's), `mobile` (an app) and `narrow` (query only)."""
     with app.app_context():
-        _web, secret = add_client("web")
-        add_client("shop", third_party=True, redirect_uris=["https://shop.test/cb"])
-        add_client("mobile", kind="mobile", redirect_uris=["http://127.0.0.1/callback", "fr.caf.app:/callback"])
-        add_client("narrow", response_modes=["query"], default_max_age=60)
+        return cast(Parties, registered_before("authorize", _register_parties))
+
+
+def _register_parties() -> Parties:
+    _web, secret = add_client("web")
+    add_client("shop", third_party=True, redirect_uris=["https://shop.test/cb"])
+    add_client("mobile", kind="mobile", redirect_uris=["http://127.0.0.1/callback", "fr.caf.app:/callback"])
+    add_client("narrow", response_modes=["query"], default_max_age=60)
     return Parties(str(secret))
 
 

@@ -22,11 +22,12 @@ from prometheus_client import REGISTRY
 from idp import session
 from idp.audit import AuditEvent
 from idp.db import db
-from idp.oidc.back_channel_logout import PAUSES
+from idp.oidc.back_channel_logout import LOGOUT
 from idp.oidc.clients import ClientRow, forget_cached_clients
 from idp.oidc.jose.own import BadToken, read_own
 from idp.oidc.keys import key_ring
-from idp.oidc.logout_courier import LogoutCourier
+from idp.oidc.notice_courier import NoticeCourier
+from idp.oidc.posting import PAUSES
 from idp.session_clients import SessionClient
 from idp.settings import Settings
 from idp.worker import start_embedded_worker
@@ -102,7 +103,7 @@ def deliver(app: Flask) -> Deliver:
     """Return what a worker does in one look, and in those that follow at once."""
 
     async def work() -> None:
-        courier = LogoutCourier(app, name="test-worker", on_lane_free=lambda: None)
+        courier = NoticeCourier(app, name="test-worker", errands=[LOGOUT], on_lane_free=lambda: None)
         try:
             while await courier.start_some():
                 await courier.settle(timedelta(seconds=20))
@@ -532,7 +533,9 @@ def test_two_workers_tell_each_service_once(
     confirm(signed_in)
 
     async def work() -> None:
-        couriers = [LogoutCourier(app, name=name, on_lane_free=lambda: None) for name in ("one", "two")]
+        couriers = [
+            NoticeCourier(app, name=name, errands=[LOGOUT], on_lane_free=lambda: None) for name in ("one", "two")
+        ]
         while sum(await asyncio.gather(*(courier.start_some() for courier in couriers))):
             await asyncio.gather(*(courier.settle(timedelta(seconds=20)) for courier in couriers))
         for courier in couriers:

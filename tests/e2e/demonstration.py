@@ -38,6 +38,8 @@ class Demonstration:
     addresses: Addresses
     folder: Path
     environ: dict[str, str]
+    # What it printed when it was ready.
+    welcome: str = ""
 
     def messages(self) -> list[dict[str, Any]]:
         with requests.Session() as session:
@@ -129,7 +131,7 @@ def running(folder: Path, stores: dict[str, str]) -> Iterator[Demonstration]:
                 break
         else:
             raise AssertionError(f"the demonstration does not start:\n{said}\n{_logs(folder)}")
-        yield Demonstration(addresses, folder, environ)
+        yield Demonstration(addresses, folder, environ, said)
     finally:
         process.send_signal(signal.SIGTERM)
         process.communicate(timeout=30)

@@ -166,10 +166,11 @@ def test_a_mark_names_the_address_without_telling_it(context: Flask, alice: str,
 
 def test_the_command_reads_files_and_a_pipe(app: Flask, address: str, tmp_path: Path, monkeypatch: Any) -> None:
     from idp import commands
+    from idp.commands import program
 
     mail = tmp_path / "bounce.eml"
     mail.write_bytes(report(address))
-    monkeypatch.setattr(commands, "create_app", lambda: app)
+    monkeypatch.setattr(program, "create_app", lambda: app)
 
     result = CliRunner().invoke(
         commands.cli, ["bounces", "read", "--json", str(mail), "-"], input="To: x@example.fr\n\nx"

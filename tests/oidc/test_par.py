@@ -135,9 +135,9 @@ def _stored(app: Flask) -> str:
     """Return everything in the state store, as text."""
     with app.app_context():
         store = app.extensions["sesame"]["state"].store
-        if hasattr(store, "_redis"):
-            keys = store._redis.keys()
-            return "".join(map(str, store._redis.mget(keys) if keys else ()))
+        if hasattr(store, "_ask"):
+            (keys,) = store._ask(("KEYS", "*"))
+            return "".join(map(str, store._ask(("MGET", *keys)) if keys else ()))
         with store._engine.connect() as connection:
             return "".join(row.value for row in connection.execute(text("SELECT value FROM state_entries")))
 

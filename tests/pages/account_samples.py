@@ -46,7 +46,7 @@ ENTRIES = [
 ]
 
 ACCOUNT: dict[str, dict[str, dict[str, Any]]] = {
-    "account/home.html": {"": {**FRAME, "sections": SECTIONS}},
+    "account/home.html": {"": {**FRAME, "sections": SECTIONS, "signals": None}},
     "account/stopped.html": {"": FRAME},
     "account/signed_out.html": {"": FRAME},
     "account/sessions.html": {
@@ -65,6 +65,14 @@ ACCOUNT: dict[str, dict[str, dict[str, Any]]] = {
         },
     },
     "account/password_done.html": {"": FRAME},
+    "account/password_elsewhere.html": {
+        "first": {"confirmed": False, "errors": [], "url": "https://password.example.fr/"},
+        "nowhere to go": {"confirmed": False, "errors": [], "url": None},
+    },
+    "account/contact_elsewhere.html": {
+        "first": {"confirmed": False, "errors": [], "kind": "email", "present": "j•••••n@orange.fr"},
+        "none": {"confirmed": False, "errors": [], "kind": "mobile", "present": None},
+    },
     "account/contact.html": {
         "first": CONTACT,
         "a mobile, none yet": {**CONTACT, "kind": "mobile", "present": None, "hours": 1},

@@ -11,7 +11,7 @@ from jinja2 import StrictUndefined
 from idp import i18n
 from idp.settings import Settings
 from tests.conftest import example_settings
-from tests.pages.samples import SAMPLES
+from tests.pages.samples import PLUGGED, SAMPLES
 
 IDP = Path(__file__).parents[2] / "idp"
 Render = Callable[..., str]
@@ -21,7 +21,7 @@ Render = Callable[..., str]
 def bare_app() -> Flask:
     """Return an application with the templates, the catalogues and no store at all."""
     app = Flask("idp", root_path=str(IDP))
-    app.extensions["sesame"] = {"settings": Settings.model_validate(example_settings())}
+    app.extensions["sesame"] = {"settings": Settings.model_validate(example_settings()), "texts": PLUGGED}
     Babel(app, default_locale="fr", default_translation_directories=str(IDP / "translations"))
     app.jinja_env.undefined = StrictUndefined
     app.jinja_env.globals["_"] = i18n._

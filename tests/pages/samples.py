@@ -10,6 +10,7 @@ from idp.accounts.contacts import Masked
 from idp.selfservice.home import SECTIONS
 from idp.signin.forms import FieldError
 from tests.pages.account_samples import ACCOUNT
+from tests.pages.admin_samples import ADMIN
 
 NOW = datetime(2026, 3, 2, 13, 20, tzinfo=UTC)
 TEMPLATES = Path(__file__).parents[2] / "idp" / "templates"
@@ -74,6 +75,25 @@ PASSKEY: dict[str, Any] = {
     "backed_up": True,
 }  # fmt: skip
 
+SIGNALS = {"rp": "idp.test", "user": "dXNlcg", "name": "Alice <Martin>", "accepted": "YQ Yg"}
+# What a plug-in says of its factor, at the length that its contract allows.
+PLUGGED = {
+    "fr": {
+        "factor.token.title": "Lisez le code de votre boîtier",
+        "factor.token.label": "Code du boîtier",
+        "factor.token.hint": "6 chiffres, qui changent chaque minute.",
+        "u05.with.token": "Utiliser le boîtier à codes de votre organisme, si vous l’avez",
+        "u05.have.token": "Vous avez le boîtier à codes ?",
+    },
+    "en": {
+        "factor.token.title": "Read the code on your token",
+        "factor.token.label": "Code of the token",
+        "factor.token.hint": "6 digits, which change every minute.",
+        "u05.with.token": "Use the code token",
+        "u05.have.token": "Do you have the code token?",
+    },
+}
+
 QR = Markup('<svg xmlns="http://www.w3.org/2000/svg" width="10" height="10"><path d="M0 0h10v10z"/></svg>')
 # Template -> name of the case -> what the view gives.
 LOGOUT: dict[str, Any] = {"services": [], "others": [], "frames": [], "frame_wait": 5, "return_url": None}
@@ -127,6 +147,10 @@ SAMPLES: dict[str, dict[str, dict[str, Any]]] = {
         "first": _signin(errors=[], others=True),
         "wrong": _signin(errors=[FieldError("code", "Ce n’est pas le bon code.")], others=False),
     },
+    "signin/factor.html": {
+        "first": _signin(name="token", errors=[], others=True),
+        "wrong": _signin(name="token", errors=[FieldError("code", "Attendez le suivant.")], others=False),
+    },
     "signin/recovery.html": {
         "first": _signin(errors=[], others=False),
         "wrong": _signin(errors=[FieldError("recovery-code", "Ce code ne marche pas.")], others=True),
@@ -135,7 +159,7 @@ SAMPLES: dict[str, dict[str, dict[str, Any]]] = {
         "two": _signin(channels=[EMAIL, SMS], errors=[]),
         "passkey": _signin(channels=[EMAIL, SMS], errors=[], passkey=True),
         "one": _signin(channels=[SMS], errors=[]),
-        "at hand": _signin(channels=[SMS], errors=[], at_hand=["totp", "recovery"]),
+        "at hand": _signin(channels=[SMS], errors=[], at_hand=["totp", "recovery", "token"]),
         "error": _signin(channels=[EMAIL, SMS], errors=[FieldError("channel", "Choisissez où recevoir le code.")]),
     },
     "stop/enter.html": {
@@ -144,6 +168,14 @@ SAMPLES: dict[str, dict[str, dict[str, Any]]] = {
     },
     "stop/done.html": {"": {}},
     "signin/address.html": {"": _signin(masked=Masked("j•••••n@orange.fr", "j", "n", "orange.fr"))},
+    "signin/forgot_elsewhere.html": {
+        "first": _signin(url="https://password.example.fr/"),
+        "nowhere to go": _signin(url=None),
+    },
+    "signin/renew_elsewhere.html": {
+        "first": _signin(url="https://password.example.fr/"),
+        "nowhere to go": _signin(url=None),
+    },
     "signin/renew.html": {
         "first": _signin(errors=[], minimum=12),
         "short": _signin(errors=[FieldError("new-password", "Il est trop court.")], minimum=12),
@@ -243,13 +275,19 @@ SAMPLES: dict[str, dict[str, dict[str, Any]]] = {
         ending: {"ending": ending} for ending in ("given", "denied", "tries", "undone", "stopped", "over")
     },
     "device/pause.html": {"": {"until": NOW + timedelta(minutes=15), "minutes": 15}},
-    "account/home.html": {"": {"sections": SECTIONS}},
+    "account/home.html": {
+        "": {"sections": SECTIONS, "signals": None},
+        "signals": {
+            "sections": SECTIONS,
+            "signals": {"rp": "idp.test", "user": "dXNlcg", "name": "Alice", "accepted": "YQ Yg"},
+        },
+    },
     "account/stopped.html": {"": {}},
     "account/passkeys.html": {
         "none": _account(passkeys=[], signals=None, failed=None, removed=False, may_add=True),
         "some": _account(
             passkeys=[PASSKEY, {**PASSKEY, "id": "b", "backed_up": False, "last_used_at": None, "suspect_at": NOW}],
-            signals={"rp": "idp.test", "user": "dXNlcg", "name": "Alice <Martin>", "accepted": "YQ Yg"},
+            signals=SIGNALS,
             failed=None,
             removed=True,
             may_add=True,
@@ -300,6 +338,7 @@ SAMPLES: dict[str, dict[str, dict[str, Any]]] = {
     "help/false_messages.html": {"": {"sender": CODE["sender"]}},
     "help/easy.html": {"": {}},
     **ACCOUNT,
+    **ADMIN,
 }
 MAIL: dict[str, Any] = {
     "asked_at": NOW,

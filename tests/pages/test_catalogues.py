@@ -9,8 +9,17 @@ from babel.messages.catalog import Catalog
 from babel.messages.mofile import read_mo
 from babel.messages.pofile import read_po
 
+from idp.admin.actions import ACTS
+from idp.admin.changes import STATES
+from idp.admin.console.fields import ALL_SECTIONS
+from idp.admin.console.register import KINDS as REGISTERED
+from idp.admin.listing import STATES as LISTED
+from idp.admin.roles import ROLES
+from idp.admin.support import REASONS
+from idp.admin.support_view import GLOSSARY, OUTCOMES
 from idp.messages import gsm7
 from idp.messages.alerts import KINDS
+from idp.oidc.registration import KINDS as KINDS_OF_CLIENTS
 from tests.pages.conftest import IDP, Render
 
 TRANSLATIONS = IDP / "translations"
@@ -18,6 +27,14 @@ LOCALES = ("fr", "en")
 # What a code can be for (`mfa/codes.py`); a new address is confirmed over its own channel only.
 MAILED = ("sign_in", "step_up", "reset", "new_email")
 TEXTED = ("sign_in", "step_up", "reset", "new_mobile")
+# Fields of a client's form that have a name of their own; the others are called as in the specification.
+_FORM_FIELDS = tuple(
+    dict.fromkeys(
+        name
+        for names in (*(one for section, one in ALL_SECTIONS.items() if section != "advanced"), *REGISTERED.values())
+        for name in names
+    )
+)
 # Texts whose last word is only known at run time, and what the word can be.
 FAMILIES = {
     "e.code.": ("empty", "length", "chars", "wrong", "expired", "used", "burnt", "replaced"),
@@ -55,6 +72,29 @@ FAMILIES = {
     "mail.alert.what.": KINDS,
     "sms.alert.": KINDS,
     "e.renew.": ("empty", "short", "long", "chars", "common", "context"),
+    "admin.field.": _FORM_FIELDS,
+    "admin.kind.": tuple(KINDS_OF_CLIENTS),
+    "admin.kind.hint.": tuple(REGISTERED),
+    "admin.state.": LISTED,
+    "admin.change.": STATES,
+    "admin.act.": tuple(ACTS),
+    "admin.role.": tuple(ROLES),
+    "admin.section.": tuple(ALL_SECTIONS),
+    "admin.danger.": LISTED,
+    "admin.danger.act.": LISTED,
+    "admin.shown.": ("secret", "password", "token"),
+    "admin.shown.label.": ("secret", "password", "token"),
+    "admin.preview.": ("id_token", "userinfo", "token"),
+    "support.change.": ("email", "mobile"),
+    "support.channel.": ("email", "sms"),
+    "support.e.": ("who", "reason", "ticket"),
+    "support.event.": tuple(sorted(GLOSSARY)),
+    "support.outcome.": tuple(sorted(OUTCOMES)),
+    "support.pause.": ("code", "password"),
+    "support.reason.": REASONS,
+    "support.said.": ("lifted", "advised"),
+    "support.send.": ("accepted", "delivered", "expired", "queued", "refused", "sending", "void"),
+    "support.status.": ("active", "disabled", "restricted"),
     "claim.": ("profile", "email", "phone", "address", "offline_access"),
 }
 _TEXT_ID = re.compile(r"""["']((?:[a-z]+|u\d\d)(?:[._][a-z0-9_]+)+|fraud|rights)["']""")

@@ -243,7 +243,7 @@ def test_the_delivery_log_of_a_client_is_shown(run: Run, environ: dict[str, str]
         for number in range(3):
             session_clients.join(
                 sid=str(number) * 22, account_id="a" * 22, client_id="site", their_sid=f"theirs{number}",
-                wants_notice=True, now=now,
+                wants_notice=True, wants_event=False, now=now,
             )  # fmt: skip
         session_clients.end_sessions(["0" * 22, "1" * 22], now + timedelta(minutes=1))
         db.session.commit()

@@ -189,3 +189,34 @@ def test_neither_code_nor_nir_of_the_test_account_is_in_a_representation() -> No
 
     assert "314159" not in shown
     assert "2991399999002" not in shown
+
+
+def test_a_plug_in_is_told_what_its_table_and_its_variables_say(tmp_path: Path) -> None:
+    config, pin = tmp_path / "sesame.toml", tmp_path / "pin"
+    config.write_text('[plugins.token]\nseeds = "/etc/seeds.json"\ndrift = 2\n')
+    pin.write_text("1234\n")
+
+    settings = load(
+        IDP_CONFIG=str(config),
+        IDP_PLUGINS__TOKEN__SEEDS="/run/seeds.json",
+        IDP_PLUGINS__TOKEN__PIN_FILE=str(pin),
+        IDP_PLUGINS__OTHER_ONE__FOLDER="/x",
+    )
+
+    assert settings.plugins == {
+        "token": {"seeds": "/run/seeds.json", "drift": 2, "pin": "1234"},
+        "other_one": {"folder": "/x"},
+    }
+    assert "1234" not in repr(settings), "what a plug-in is told may be a secret"
+    assert "IDP_PLUGINS__TOKEN: no such setting" in faults_of(IDP_PLUGINS__TOKEN="x")
+
+
+def test_the_password_of_the_directory_may_come_from_a_file(tmp_path: Path) -> None:
+    secret = tmp_path / "bind"
+    secret.write_text("from-a-file\n")
+
+    settings = load(IDP_LDAP__BIND_PASSWORD_FILE=str(secret), IDP_LDAP__CA_FILE="/etc/ca.pem")
+
+    assert settings.ldap.bind_password.get_secret_value() == "from-a-file"
+    assert settings.ldap.ca_file == Path("/etc/ca.pem")
+    assert "from-a-file" not in repr(settings)

@@ -112,3 +112,30 @@ def test_the_rp_id_is_the_host_or_a_parent_of_it(rp_id: str, issuer: str) -> Non
     made = Settings.model_validate(example_settings(issuer=issuer, passkeys={"rp_id": rp_id}))
 
     assert made.rp_id == rp_id or made.rp_id == "a.idp.test"
+
+
+def test_apps_of_our_own_services_are_named_as_registered(app: Flask, http: Browser) -> None:
+    """Those of the console; not those of third parties, nor of a suspended service."""
+    from idp import clock as idp_clock
+    from idp.db import db
+    from idp.oidc import registration
+    from idp.oidc.clients import suspend_client
+
+    prints = {"fr.example.app": [":".join(["AB"] * 32)]}
+    ours = {"apple_apps": ["ABCDE12345.fr.example.app"], "android_apps": prints}
+    with app.app_context():
+        for client_id, more in (
+            ("ours", ours),
+            ("theirs", {**ours, "third_party": True, "apple_apps": ["ZZZZZ12345.x"]}),
+        ):
+            asked = {"client_id": client_id, "name": "App", "kind": "mobile", "redirect_uris": ["fr.example.app:/cb"]}
+            registration.add_client(registration.metadata_from_form({**asked, **more}), now=idp_clock.now())
+        db.session.commit()
+
+    assert http.get("/.well-known/apple-app-site-association").json["webcredentials"]["apps"] == ours["apple_apps"]
+    statements = http.get("/.well-known/assetlinks.json").json
+    assert [one["target"]["package_name"] for one in statements] == ["fr.example.app"]
+    with app.app_context():
+        suspend_client("ours", idp_clock.now())
+        db.session.commit()
+    assert http.get("/.well-known/apple-app-site-association").status_code == 404

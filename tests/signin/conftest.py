@@ -9,12 +9,11 @@ from authlib.oauth2.rfc7636 import create_s256_code_challenge
 from flask import Flask
 
 from idp import clock as idp_clock
-from idp.db import db
 from idp.mfa.codes import find_challenge
 from idp.oidc import registration
 from idp.signin.interaction import INTERACTIONS, Interaction
 from idp.state import state
-from tests.conftest import ALICE_NIR, ALICE_PASSWORD, ISSUER, Browser
+from tests.conftest import ALICE_NIR, ALICE_PASSWORD, ISSUER, Browser, registered_before
 
 CALLBACK = "https://rp.example.fr/callback"
 VERIFIER = "v" * 64
@@ -125,13 +124,16 @@ class Visitor:
 def relying_parties(app: Flask) -> None:
     """Register a website and a third party's."""
     with app.app_context():
-        for client_id, more in (("web", {}), ("shop", {"third_party": True})):
-            asked = {
-                "client_id": client_id, "name": "Service & Cie", "redirect_uris": [CALLBACK],
-                "scope": "openid profile email", **more,
-            }  # fmt: skip
-            registration.add_client(registration.metadata_from_form(asked), now=idp_clock.now())
-        db.session.commit()
+        registered_before("signin", _register_parties)
+
+
+def _register_parties() -> None:
+    for client_id, more in (("web", {}), ("shop", {"third_party": True})):
+        asked = {
+            "client_id": client_id, "name": "Service & Cie", "redirect_uris": [CALLBACK],
+            "scope": "openid profile email", **more,
+        }  # fmt: skip
+        registration.add_client(registration.metadata_from_form(asked), now=idp_clock.now())
 
 
 @pytest.fixture

@@ -1,15 +1,20 @@
-"""The front page of the console."""
+"""The front page of the console, and the table of its parts."""
 
 from flask import Response
 
-from idp.admin.console import enrol, support
-from idp.admin.entry import blueprint
-from idp.web import page
+from idp.admin.changes import list_changes
+from idp.admin.console import clients, edit, enrol, people, register, support, tokens, waiting
+from idp.admin.console.pages import show
+from idp.admin.entry import blueprint, current_actor
 
-__all__ = ["blueprint", "enrol", "support"]
+__all__ = ["PARTS", "blueprint"]
+# A file each; importing it gives the console its pages.
+PARTS = (clients, edit, register, waiting, people, tokens, enrol, support)
 
 
 @blueprint.get("", strict_slashes=False)
 def home() -> Response:
-    """Show what waits for whoever comes in."""
-    return page("admin/home.html")
+    """Show what waits for whoever comes in, and what they asked for themselves."""
+    who = current_actor()
+    found = list_changes(state="waiting", limit=50) if who.may("clients.read") or who.may("administrators.read") else []
+    return show("home", changes=found)

@@ -8,14 +8,14 @@ from typing import Any
 from idp import clock
 from idp.accounts import directory
 from idp.accounts.models import Account
-from idp.db import db
 from idp.oidc.clients import Client
 from idp.oidc.errors import InvalidGrant, InvalidRequest
 from idp.oidc.grant import Grant
 from idp.oidc.id_token import issue_id_token
 from idp.oidc.possession import Confirmation
-from idp.oidc.refresh import issue_family, revoke_grant
-from idp.oidc.tokens import Wanted, is_revoked, issue_access_token
+from idp.oidc.refresh import revoke_grant
+from idp.oidc.refresh_at_once import begin_at_once
+from idp.oidc.tokens import RevokedAtIssue, Wanted, issue_access_token
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,22 +54,24 @@ def get_entitled(grant: Grant) -> Account:
 def begin_family(asked: TokenRequest, grant: Grant) -> str | None:
     """Return the first refresh token of a grant, or ``None`` for a client without; commits.
 
-    Raises `InvalidGrant` when the grant was revoked meanwhile: its code came a second time at the same moment, or the
-    account holder took it back. Asked after the family is written, so that one of both sees the other.
+    Raises `InvalidGrant` when the person may not have it any more.
     """
     refresh_token = None
     if "refresh_token" in asked.client.grant_types:
-        refresh_token = issue_family(grant, asked.now, bound_to=asked.bound_to if asked.client.is_public else None)
-        db.session.commit()
-    if is_revoked(grant.id):
-        revoke_grant(grant.id, asked.now, reason="revoked-at-issue")
-        raise InvalidGrant("the grant was revoked at the moment of its issue")
+        refresh_token = begin_at_once(grant, asked.now, bound_to=asked.bound_to if asked.client.is_public else None)
+    if refresh_token is None:
+        get_entitled(grant)
     return refresh_token
 
 
 def answer_with_tokens(asked: TokenRequest, grant: Grant, wanted: Wanted) -> dict[str, Any]:
     """Return an access token with what is said of it (RFC 6749 §5.1)."""
-    access_token, lifetime = issue_access_token(grant, asked.client, wanted, asked.now)
+    try:
+        access_token, lifetime = issue_access_token(grant, asked.client, wanted, asked.now)
+    except RevokedAtIssue:
+        # The family that was begun for it has not been seen by whoever revoked.
+        revoke_grant(grant.id, asked.now, reason="revoked-at-issue")
+        raise
     answer: dict[str, Any] = {
         "access_token": access_token,
         "token_type": wanted.bound_to.token_type,
@@ -83,14 +85,14 @@ def answer_with_tokens(asked: TokenRequest, grant: Grant, wanted: Wanted) -> dic
 
 
 def answer_with_id_token(
-    asked: TokenRequest, grant: Grant, wanted: Wanted, account: Account, *, refresh_token: str | None, nonce: str | None
+    asked: TokenRequest, grant: Grant, wanted: Wanted, *, refresh_token: str | None, nonce: str | None
 ) -> dict[str, Any]:
     """Return the tokens of a grant in which a person took part (OpenID Connect Core §3.1.3.3)."""
     answer = answer_with_tokens(asked, grant, wanted)
     if refresh_token is not None:
         answer["refresh_token"] = refresh_token
     if "openid" in wanted.scopes:
-        person = account.claims if grant.id_token_claims else None
+        person = directory.get_account(grant.holder).claims if grant.id_token_claims else None
         answer["id_token"] = issue_id_token(
             grant, asked.client, now=asked.now, access_token=answer["access_token"], nonce=nonce, person=person
         )

@@ -6,7 +6,7 @@ from idp.oidc import events
 from idp.oidc.authorization_details import narrow_details, parse_details
 from idp.oidc.codes import AuthorizationCode, redeem_code
 from idp.oidc.errors import InvalidGrant
-from idp.oidc.grants.asked import TokenRequest, answer_with_id_token, begin_family, get_entitled
+from idp.oidc.grants.asked import TokenRequest, answer_with_id_token, begin_family
 from idp.oidc.pkce import verifier_fits
 from idp.oidc.resources import narrow_resources
 from idp.oidc.tokens import Wanted
@@ -26,9 +26,8 @@ def exchange_code(asked: TokenRequest) -> dict[str, Any]:
         ),
         bound_to=asked.bound_to,
     )
-    account = get_entitled(grant)
     refresh_token = begin_family(asked, grant)
-    return answer_with_id_token(asked, grant, wanted, account, refresh_token=refresh_token, nonce=code.nonce)
+    return answer_with_id_token(asked, grant, wanted, refresh_token=refresh_token, nonce=code.nonce)
 
 
 def _check(code: AuthorizationCode, asked: TokenRequest) -> None:

@@ -3,7 +3,7 @@
 from typing import Any
 
 from idp.oidc.device_requests import redeem_device_code
-from idp.oidc.grants.asked import TokenRequest, answer_with_id_token, begin_family, get_entitled
+from idp.oidc.grants.asked import TokenRequest, answer_with_id_token, begin_family
 from idp.oidc.resources import narrow_resources
 from idp.oidc.tokens import Wanted
 
@@ -17,7 +17,6 @@ def exchange_device_code(asked: TokenRequest) -> dict[str, Any]:
         authorization_details=grant.authorization_details,
         bound_to=asked.bound_to,
     )
-    account = get_entitled(grant)
     # It may be undone while this poll is under way.
     refresh_token = begin_family(asked, grant)
-    return answer_with_id_token(asked, grant, wanted, account, refresh_token=refresh_token, nonce=nonce)
+    return answer_with_id_token(asked, grant, wanted, refresh_token=refresh_token, nonce=nonce)

@@ -17,7 +17,7 @@ from idp.oidc.key_store import find_service
 from idp.oidc.keys import SigningKeyRow, forget_key_ring, key_ring
 from idp.oidc.rotation import describe_keys, revoke_and_replace
 from idp.settings import settings
-from tests.conftest import Browser, example_key
+from tests.conftest import Browser, example_key, read_beside
 from tests.oidc.keys.conftest import MakeNode
 
 
@@ -116,7 +116,7 @@ def test_no_private_key_lies_readable_in_the_database(context: Flask, stores: di
     laid_open = b"".join(json.dumps(row.public_jwk).encode() + row.handle for row in rows)
     if stores["database_url"].startswith("sqlite"):
         file = Path(stores["database_url"].removeprefix("sqlite:///"))
-        laid_open += b"".join(part.read_bytes() for part in file.parent.glob(f"{file.name}*"))
+        laid_open += read_beside(*file.parent.glob(f"{file.name}*"))
 
     assert len(rows) == len(ALGORITHMS)
     assert b"PRIVATE" not in laid_open

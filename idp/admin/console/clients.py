@@ -1,0 +1,127 @@
+"""Clients in the console: list and search, one client with its secrets and history, and the acts on it as a whole."""
+
+import base64
+import json
+from typing import Any
+
+import yaml
+from flask import Response, redirect, request
+from werkzeug.wrappers import Response as BaseResponse
+
+from idp import clock
+from idp.admin import actions, client_acts, listing
+from idp.admin.changes import list_changes
+from idp.admin.console.fields import ALL_SECTIONS
+from idp.admin.console.pages import field_errors, show
+from idp.admin.entry import blueprint, current_actor, need
+from idp.admin.faults import Conflict, Invalid
+from idp.admin.persona import preview_tokens
+from idp.admin.schema import brief, document_of
+from idp.oidc.registration import SECRETLESS
+from idp.signin.forms import error, one_field
+
+_STATES = ("suspend", "resume", "archive", "restore")
+
+
+@blueprint.get("/clients")
+def clients_page() -> Response:
+    """List clients, and search them by id, name, team or redirect URI."""
+    need("clients.read")
+    words = request.args.get("q", "")[:200]
+    state = request.args.get("state") or None
+    after = request.args.get("after") or None
+    known = state if state in listing.STATES else None
+    found, further = listing.list_clients(words=words, state=known, limit=50, after=after)
+    return show("clients", clients=found, words=words, state=known, states=listing.STATES, further=further)
+
+
+@blueprint.get("/clients/<client_id>")
+def client_page(client_id: str) -> Response:
+    """Show a client: what it is, what may be done to it, what was done."""
+    need("clients.read")
+    return _client(client_id)
+
+
+@blueprint.get("/clients/<client_id>/history")
+def client_history(client_id: str) -> Response:
+    """Show every change of a client, with names and differences."""
+    need("clients.read")
+    row = client_acts.get_row(client_id)
+    found = list_changes(target=client_id, acts="client", limit=50, after=request.args.get("after"))
+    return show("history", client=row, changes=found)
+
+
+@blueprint.get("/clients/<client_id>/preview")
+def client_preview(client_id: str) -> Response:
+    """Show what tokens a test persona would give the client."""
+    need("clients.read")
+    client = client_acts.get_client(client_id)
+    shown = {name: json.dumps(one, ensure_ascii=False, indent=2) for name, one in preview_tokens(client).items()}
+    return show("preview", client=client, shown=shown)
+
+
+@blueprint.post("/clients/<client_id>/<any(suspend,resume,archive,restore):act>")
+def client_state(client_id: str, act: str) -> BaseResponse:
+    """Suspend, resume, archive or restore a client."""
+    actions.perform(current_actor(), f"client.{act}", client_id, {}, now=clock.now(), reason=one_field("reason"))
+    return redirect(f"/admin/clients/{client_id}?done={act}", 303)
+
+
+@blueprint.post("/clients/<client_id>/secrets")
+def client_secret(client_id: str) -> BaseResponse:
+    """Make a secret and show it once."""
+    overlap = {"keep": None, "now": 0}.get(one_field("overlap"))
+    given = {"label": one_field("label").strip(), "overlap_days": overlap}
+    try:
+        done = actions.perform(current_actor(), "client.add-secret", client_id, given, now=clock.now())
+    except (Invalid, Conflict) as refusal:
+        return _client(client_id, 422, errors=field_errors(refusal))
+    name = client_acts.get_client(client_id).name
+    return show(
+        "shown", what="secret", value=done.shown_once["client_secret"], about=name, back=f"/clients/{client_id}"
+    )
+
+
+@blueprint.post("/clients/<client_id>/secrets/revoke")
+def client_secret_revoke(client_id: str) -> BaseResponse:
+    """Revoke a secret now; the client's name is typed, so that no slip of a hand does it."""
+    if one_field("confirm").strip() != client_acts.get_client(client_id).name:
+        return _client(client_id, 422, errors=[error("confirm", "admin.secret.confirm_wrong")])
+    number = one_field("secret")
+    given = {"secret_id": int(number) if number.isascii() and number.isdecimal() and len(number) < 10 else 0}
+    actions.perform(current_actor(), "client.revoke-secret", client_id, given, now=clock.now())
+    return redirect(f"/admin/clients/{client_id}?done=revoked", 303)
+
+
+@blueprint.post("/clients/<client_id>/logo")
+def client_logo(client_id: str) -> BaseResponse:
+    """Take a logo; it is drawn anew before anything of it is kept."""
+    # Larger than other forms, and not larger than a logo.
+    request.max_content_length = 200_000
+    file = request.files.get("logo")
+    content = base64.b64encode(file.read(150_000)).decode() if file else None
+    try:
+        done = actions.perform(current_actor(), "client.logo", client_id, {"content": content or ""}, now=clock.now())
+    except Invalid as refusal:
+        return _client(client_id, 422, errors=field_errors(refusal))
+    return redirect(f"/admin/clients/{client_id}?done={'waiting' if done.is_waiting else 'saved'}", 303)
+
+
+def _client(client_id: str, status: int = 200, **more: Any) -> Response:
+    row, client = client_acts.get_row(client_id), client_acts.get_client(client_id)
+    who = current_actor()
+    return show(
+        "client",
+        status,
+        client=client,
+        row=row,
+        state=client_acts.state_of(row),
+        secrets=client_acts.list_secrets(client_id),
+        has_secret=client.token_endpoint_auth_method not in SECRETLESS,
+        yaml=yaml.safe_dump(brief(document_of(client)), allow_unicode=True, sort_keys=False),
+        sections=list(ALL_SECTIONS) if who.may("clients.write") else [],
+        changes=list_changes(target=client_id, acts="client", limit=5),
+        now=clock.now(),
+        done=request.args.get("done"),
+        **more,
+    )

@@ -1,0 +1,189 @@
+"""What each operation costs, in things that can be counted: SQL statements, round trips to the state, function calls.
+
+Seconds differ from run to run, these do not. `bench/guard.json` is the table; an operation that gains one fails here.
+"""
+
+import base64
+import json
+import os
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import FrameType
+from typing import Any, cast
+from urllib.parse import parse_qs, urlencode, urlsplit
+
+import pytest
+from authlib.oauth2.rfc7636 import create_s256_code_challenge
+from flask import Flask
+from sqlalchemy import event
+
+from idp import session
+from idp.db import db
+from idp.oidc.lane import Lane
+from idp.session import Proof
+from tests.conftest import Clock
+from tests.oidc.conftest import CALLBACK, VERIFIER, Client, Maker
+from tests.oidc.wsgi import ask
+
+TABLE = Path(__file__).parents[2] / "bench/guard.json"
+# Libraries call each other a little differently from one patch version to the next.
+TOLERANCE = 1.05
+KINDS = ("sql", "state", "calls")
+
+
+class Operations:
+    """A relying party and a browser that is signed in, at the WSGI door."""
+
+    def __init__(self, wsgi: Callable[..., Any], client: Client, cookie: str) -> None:
+        self.wsgi, self.client = wsgi, client
+        pair = base64.b64encode(f"{client.client_id}:{client.secret}".encode()).decode()
+        self.basic, self.cookie = f"Basic {pair}", f"__Host-sid={cookie}"
+        self.tokens: dict[str, str] = {}
+
+    def discovery(self) -> Any:
+        return ask(self.wsgi, "GET", "/.well-known/openid-configuration")
+
+    def jwks(self) -> Any:
+        return ask(self.wsgi, "GET", "/jwks.json")
+
+    def client_credentials(self) -> Any:
+        return self.post("/token", grant_type="client_credentials")
+
+    def authorize(self) -> Any:
+        asked = {
+            "client_id": self.client.client_id, "redirect_uri": CALLBACK, "response_type": "code", "state": "s",
+            "scope": "openid profile email offline_access", "nonce": "n", "code_challenge_method": "S256",
+            "code_challenge": create_s256_code_challenge(VERIFIER),
+        }  # fmt: skip
+        answer = ask(self.wsgi, "GET", f"/authorize?{urlencode(asked)}", HTTP_COOKIE=self.cookie)
+        self.code = parse_qs(urlsplit(dict(answer[1])["Location"]).query)["code"][0]
+        return answer
+
+    def code_exchange(self) -> Any:
+        answer = self.post(
+            "/token", grant_type="authorization_code", code=self.code, redirect_uri=CALLBACK, code_verifier=VERIFIER
+        )
+        self.tokens = json.loads(answer[2])
+        return answer
+
+    def refresh(self) -> Any:
+        answer = self.post("/token", grant_type="refresh_token", refresh_token=self.tokens["refresh_token"])
+        self.tokens = json.loads(answer[2])
+        return answer
+
+    def userinfo(self) -> Any:
+        return ask(self.wsgi, "GET", "/userinfo", HTTP_AUTHORIZATION=f"Bearer {self.tokens['access_token']}")
+
+    def introspection(self) -> Any:
+        return self.post("/introspect", token=self.tokens["access_token"])
+
+    def post(self, path: str, **form: str) -> Any:
+        return ask(self.wsgi, "POST", path, urlencode(form).encode(), HTTP_AUTHORIZATION=self.basic)
+
+    def all(self) -> dict[str, Callable[[], Any]]:
+        """Return the operations in an order in which each finds what it needs."""
+        names = (
+            "discovery", "jwks", "client_credentials", "authorize", "code_exchange", "refresh", "userinfo",
+            "introspection",
+        )  # fmt: skip
+        return {name: getattr(self, name) for name in names}
+
+
+class Counts:
+    """Counts while it is entered."""
+
+    def __init__(self, app: Flask) -> None:
+        self.app, self.found = app, dict.fromkeys(KINDS, 0)
+
+    def __enter__(self) -> "Counts":
+        self.found = dict.fromkeys(KINDS, 0)
+        sys.setprofile(self._called)
+        return self
+
+    def __exit__(self, *_fault: object) -> None:
+        sys.setprofile(None)
+
+    def _called(self, _frame: FrameType, what: str, _value: object) -> None:
+        self.found["calls"] += what == "call"
+
+    def statement(self, _connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
+        # SQLite's way to begin a transaction is a statement, PostgreSQL's is none.
+        self.found["sql"] += not statement.startswith("BEGIN")
+
+
+class CountedStore:
+    """A store, and a count of what it is asked: each is one round trip."""
+
+    def __init__(self, store: Any, counts: Counts) -> None:
+        self._store, self._counts = store, counts
+
+    def __getattr__(self, name: str) -> Any:
+        self._counts.found["state"] += 1
+        return getattr(self._store, name)
+
+
+@pytest.fixture
+def counts(app: Flask) -> Iterator[Counts]:
+    counting, state = Counts(app), app.extensions["sesame"]["state"]
+    store, state.store = state.store, CountedStore(state.store, counting)
+    with app.app_context():
+        engine = db.engine
+    event.listen(engine, "before_cursor_execute", counting.statement)
+    yield counting
+    event.remove(engine, "before_cursor_execute", counting.statement)
+    state.store = store
+
+
+@pytest.fixture
+def operations(app: Flask, make_client: Maker, alice: str, clock: Clock) -> Operations:
+    grants = ["authorization_code", "refresh_token", "client_credentials"]
+    client = make_client("bench", grant_types=grants, machine_scope="api", id_token_alg="ES256")
+    proofs = (Proof("pwd", clock()), Proof("email", clock()))
+    with app.app_context():
+        cookie, _ = session.sign_in_session(
+            None, account_id=alice, proofs=proofs, acr="urn:sesame:acr:2sv", amr=("pwd", "otp"), device_label="",
+            now=clock(),
+        )  # fmt: skip
+        db.session.commit()
+    front = app.wsgi_app if isinstance(app.wsgi_app, Lane) else Lane(app)
+    return Operations(cast(Any, front), client, cookie)
+
+
+def test_no_operation_costs_more_than_it_did(operations: Operations, counts: Counts, backend: str) -> None:
+    for act in operations.all().values():
+        act()
+    found: dict[str, dict[str, int]] = {}
+    for _ in range(5):
+        for name, act in operations.all().items():
+            with counts:
+                answer = act()
+            assert answer[0][:3] in {"200", "303"}, (name, answer)
+            before = found.get(name, counts.found)
+            found[name] = {kind: min(before[kind], counts.found[kind]) for kind in KINDS}
+
+    if os.environ.get("BENCH_GUARD_WRITE") and backend == "servers":
+        TABLE.write_text(json.dumps(found, indent=2) + "\n", encoding="utf-8")
+    table = json.loads(TABLE.read_text(encoding="utf-8"))
+    gained = {
+        f"{name}: {kind}": (table[name][kind], count)
+        for name, counted in found.items()
+        for kind, count in counted.items()
+        if count > table[name][kind] * (TOLERANCE if kind == "calls" else 1)
+        # SQL state and Redis take different code.
+        and (kind != "calls" or backend == "servers")
+    }
+    assert not gained, f"costs more than bench/guard.json says (before, now): {gained}"
+
+
+def test_the_table_keeps_what_was_promised() -> None:
+    table = json.loads(TABLE.read_text(encoding="utf-8"))
+
+    assert all(table[name]["state"] == 1 for name in ("refresh", "userinfo", "introspection", "client_credentials"))
+    # What must survive: a family, its next token, the audit event of a machine's token.
+    writing = {"code_exchange", "refresh", "client_credentials"}
+    # What must be asked anew: whether the account may still be spoken of (AC-138).
+    asking = {"userinfo", "introspection"}
+    assert all(table[name]["sql"] == (name in writing | asking) for name in table)
+    assert table["code_exchange"]["state"] == 2
+    assert table["discovery"]["state"] == table["jwks"]["state"] == 0

@@ -1,0 +1,195 @@
+"""Sample contexts for the pages of the administration."""
+
+from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
+from typing import Any
+
+from idp.admin.actors import Actor
+from idp.admin.changes import AdminChange
+from idp.admin.console.fields import ALL_SECTIONS, fields_of
+from idp.admin.console.register import KINDS
+from idp.admin.listing import STATES, Listed
+from idp.admin.redirect_lines import Line
+from idp.admin.roles import PERMISSIONS, ROLES
+from idp.admin.schema import ClientDocument, plain
+from idp.admin.support import REASONS
+from idp.admin.support_view import OUTCOMES
+from idp.oidc.clients import Client, ClientSecret
+from idp.signin.forms import FieldError
+
+NOW = datetime(2026, 3, 2, 13, 20, tzinfo=UTC)
+EVERYTHING = Actor("ada", frozenset(PERMISSIONS), "console")
+READER = Actor("rita", ROLES["reader"], "console")
+NAME = "Prime d’activité <&> Démonstration"
+BACK = "https://service.example.fr/retour"
+
+
+def _change(**more: Any) -> AdminChange:
+    values: dict[str, Any] = {
+        "id": "Y2hhbmdlY2hhbmdlY2hhbg", "act": "client.update", "target": "shop", "base_version": 3,
+        "before": {"redirect_uris": [BACK], "names": {}, "first_party": True},
+        "after": {"redirect_uris": [BACK, f"{BACK}/2"], "names": {"en": NAME}, "first_party": False},
+        "reason": "Nouvelle adresse <b>", "state": "waiting", "emergency": False, "created_by": "eve", "surface": "api",
+        "created_at": NOW, **more,
+    }  # fmt: skip
+    return AdminChange(**values)
+
+
+APPLIED = _change(state="applied", decided_by="ada", decided_at=NOW)
+EMERGENCY = _change(state="applied", emergency=True, act="client.create", before={})
+FRAME: dict[str, Any] = {"who": EVERYTHING, "waiting": 2, "emergencies": [], "errors": []}
+DOCUMENT = plain(
+    ClientDocument.model_validate(
+        {"name": NAME, "redirect_uris": [BACK], "names": {"en": "Benefit"}, "purposes": {"email": {"fr": "écrire"}},
+         "scopes": ["openid", "email"], "android_apps": {"fr.example.app": ["AA:BB"]}}
+    )
+)  # fmt: skip
+CLIENT = Client(client_id="shop", name=NAME, description="Demandes", logo_digest="0a1b")
+SECRET = ClientSecret(id=1, client_id="shop", label="2026", created_at=NOW, expires_at=NOW + timedelta(days=7))
+UNNAMED = ClientSecret(id=2, client_id="shop", label="", created_at=NOW)
+JUDGED = [
+    Line(BACK, None, None, ("admin.uri.note.slash",)),
+    Line("https://*.example.fr/<b>", "has a wildcard", "admin.uri.wildcard", ()),
+]
+LISTED = [
+    Listed("shop", NAME, "website", "Web", "active", "oidc", (BACK,), NOW, NOW),
+    Listed("tv", "Télévision", "device", "", "suspended", "native", (), NOW, None),
+]
+PERSON = {"name": "eve", "roles": ["editor"], "passkeys": 1, "disabled_at": None}
+TOKEN = {
+    "id": "a", "label": "CI <b>", "service": True, "scopes": ["clients.read"], "networks": ["192.0.2.0/24"],
+    "expires_at": NOW + timedelta(days=3), "last_used_at": NOW, "revoked_at": None,
+}  # fmt: skip
+
+CASE = SimpleNamespace(id="Y2FzZQ", reference="7KQ-4MX")
+ACCOUNT = SimpleNamespace(
+    id="YWNjb3VudA", status="active", email="j•••••n@orange.fr", email_verified_at=NOW, mobile=None,
+    mobile_verified_at=None,
+)  # fmt: skip
+QUIET = SimpleNamespace(
+    account=ACCOUNT, must_choose_password=False, email_refuses=False, passkeys=1, devices=2, authenticator=True,
+    recovery_codes=0, sign_ins=[NOW], pauses=[], sends=[], timeline=[], events=[],
+)  # fmt: skip
+VIEW = SimpleNamespace(
+    **{
+        **vars(QUIET),
+        "pauses": [
+            SimpleNamespace(of="code", on_known_device=False, until=NOW),
+            SimpleNamespace(of="password", on_known_device=True, until=None),
+        ],
+        "sends": [
+            SimpleNamespace(created_at=NOW, channel="email", state="accepted", purpose="sign-in", answer_class="2xx")
+        ],
+        "events": [SimpleNamespace(at=NOW, event="sign-in", outcome="done", service="Boutique")],
+    }
+)
+
+
+def _client(**more: Any) -> dict[str, Any]:
+    return {
+        **FRAME, "client": CLIENT, "state": "active", "secrets": [SECRET, UNNAMED], "has_secret": True,
+        "yaml": "name: x", "sections": list(ALL_SECTIONS), "changes": [APPLIED], "done": None, **more,
+    }  # fmt: skip
+
+
+def _section(section: str, **more: Any) -> dict[str, Any]:
+    return {
+        **FRAME, "client_id": "shop", "name": NAME, "kind": "website", "version": 3, "section": section,
+        "fields": fields_of(ALL_SECTIONS[section], DOCUMENT, section), "judged": {}, "saved": None, "tested": None,
+        **more,
+    }  # fmt: skip
+
+
+ADMIN: dict[str, dict[str, dict[str, Any]]] = {
+    "admin/home.html": {
+        "much": {**FRAME, "changes": [_change()], "emergencies": [EMERGENCY]},
+        "nothing": {**FRAME, "who": READER, "changes": [], "waiting": 0},
+    },
+    "admin/refused.html": {"": {}},
+    "admin/stopped.html": {"unmet": {"unmet": True}, "stopped": {"unmet": False}},
+    "admin/problem.html": {"": {**FRAME, "text": "Ce n’est pas possible.", "detail": "the client is archived"}},
+    "admin/enrol.html": {
+        "first": {"name": "", "errors": []},
+        "wrong": {"name": "ada", "errors": [FieldError("name", "Ce nom et ce mot de passe ne vont pas.")]},
+    },
+    "admin/enrol_passkey.html": {"": {}},
+    "admin/clients.html": {
+        "two": {**FRAME, "clients": LISTED, "words": "b", "state": None, "states": STATES, "further": "tv"},
+        "none": {**FRAME, "clients": [], "words": "", "state": "archived", "states": STATES, "further": None},
+    },
+    "admin/new.html": {"": {**FRAME, "kinds": list(KINDS)}},
+    "admin/new_form.html": {
+        **{
+            kind: {**FRAME, "kind": kind, "fields": fields_of(names, DOCUMENT, "new"), "client_id": "", "judged": {}}
+            for kind, names in KINDS.items()
+        },
+        "wrong": {
+            **FRAME, "kind": "website", "fields": fields_of(KINDS["website"], DOCUMENT, "new"), "client_id": "x",
+            "judged": {"redirect_uris": JUDGED},
+            "errors": [FieldError("redirect_uris", "Une ligne ne va pas."), FieldError("client_id", "Trop court.")],
+        },
+    },
+    "admin/review.html": {"": {**FRAME, "yaml": "name: x", "kind": "website", "name": NAME}},
+    "admin/shown.html": {
+        what: {**FRAME, "what": what, "value": "s3cr3t" * 7, "about": NAME, "back": "/clients/shop"}
+        for what in ("secret", "password", "token")
+    },
+    "admin/client.html": {
+        "active": _client(),
+        "reader": _client(who=READER, sections=[], state="suspended", secrets=[], has_secret=False, done="waiting"),
+        "archived": _client(state="archived", done="saved"),
+    },
+    "admin/section.html": {
+        **{section: _section(section) for section in ALL_SECTIONS},
+        "wrong": _section(
+            "addresses", judged={"redirect_uris": JUDGED}, saved="waiting",
+            errors=[FieldError("redirect_uris", "Une ligne ne va pas."), FieldError("form", "Changé entre-temps.")],
+        ),
+        "tried": _section("proof", tested=SimpleNamespace(kids=("k1", "k2"), fault=None)),
+        "tried in vain": _section("proof", tested=SimpleNamespace(kids=(), fault="admin.keys.none")),
+    },
+    "admin/history.html": {
+        "two": {**FRAME, "client": SimpleNamespace(client_id="shop", client_metadata={"name": NAME}),
+                "changes": [APPLIED, EMERGENCY]},
+        "none": {**FRAME, "client": SimpleNamespace(client_id="shop", client_metadata={"name": NAME}), "changes": []},
+    },
+    "admin/preview.html": {
+        "": {**FRAME, "client": CLIENT, "shown": {"id_token": "{}", "userinfo": "{}", "token": "{}"}}
+    },
+    "admin/changes.html": {
+        "some": {**FRAME, "changes": [_change(), APPLIED], "state": "waiting"},
+        "none": {**FRAME, "changes": [], "state": "refused"},
+    },
+    "admin/change.html": {
+        "to decide": {**FRAME, "change": _change(), "may_decide": True, "is_own": False, "may_review": False,
+                      "done": None},
+        "own": {**FRAME, "change": _change(), "may_decide": False, "is_own": True, "may_review": False, "done": None},
+        "to review": {**FRAME, "change": EMERGENCY, "may_decide": False, "is_own": False, "may_review": True,
+                      "done": "approve"},
+    },
+    "admin/people.html": {
+        "two": {**FRAME, "people": [PERSON, {**PERSON, "name": "otto", "passkeys": 0, "roles": []}], "roles": ROLES,
+                "permissions": PERMISSIONS},
+        "wrong": {**FRAME, "people": [{**PERSON, "disabled_at": NOW}], "roles": ROLES, "permissions": PERMISSIONS,
+                  "errors": [FieldError("name", "2 à 40 petites lettres.")]},
+    },
+    "admin/person.html": {
+        "active": {**FRAME, "person": PERSON, "roles": list(ROLES)},
+        "disabled": {**FRAME, "person": {**PERSON, "disabled_at": NOW}, "roles": list(ROLES)},
+    },
+    "admin/support.html": {
+        "first": {**FRAME, "reasons": REASONS, "chosen": ""},
+        "wrong": {**FRAME, "reasons": REASONS, "chosen": REASONS[0],
+                  "errors": [FieldError("who", "Nous ne trouvons pas ce compte.")]},
+    },
+    "admin/support_case.html": {
+        "paused": {**FRAME, "case": CASE, "view": VIEW, "said": None, "outcomes": OUTCOMES, "may_act": True},
+        "quiet": {**FRAME, "case": CASE, "view": QUIET, "said": "lifted", "outcomes": OUTCOMES, "may_act": False},
+    },
+    "admin/tokens.html": {
+        "one": {**FRAME, "tokens": [TOKEN, {**TOKEN, "id": "b", "revoked_at": NOW, "last_used_at": None}],
+                "scopes": sorted(PERMISSIONS), "now": NOW},
+        "wrong": {**FRAME, "tokens": [], "scopes": ["clients.read"], "now": NOW,
+                  "errors": [FieldError("networks", "Un réseau, comme 192.0.2.0/24.")]},
+    },
+}  # fmt: skip

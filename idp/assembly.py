@@ -40,7 +40,7 @@ PARTS = (
 # Tables that answer no request of their own.
 TABLES = (
     "idp.admin.administrators", "idp.admin.as_code", "idp.admin.changes", "idp.admin.tokens", "idp.oidc.client_apps",
-    "idp.mfa.passkeys", "idp.mfa.promotion", "idp.audit.checkpoints",
+    "idp.mfa.passkeys", "idp.mfa.promotion", "idp.accounts.importing", "idp.audit.checkpoints",
 )  # fmt: skip
 
 

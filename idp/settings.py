@@ -321,6 +321,11 @@ class PasswordSettings(Section):
     lanes: int = Field(default=0, ge=0, description="hashes at once; 0 = one per processor")
     wait: timedelta = Field(default=timedelta(seconds=2), description="how long a sign-in waits for a lane")
     minimum_length: int = Field(default=12, ge=8)
+    refuse_after: timedelta = Field(
+        default=timedelta(0),
+        le=timedelta(seconds=3),
+        description="while imported hashes remain: the least time that a refusal takes (`idp accounts import` says it)",
+    )
 
 
 class CodeSettings(Section):

@@ -24,6 +24,7 @@ OWNERS = {
     # The conformance suite's keys are not ours.
     "joserfc": ("oidc/jose", "conformance/keys"),
     "argon2": "accounts/passwords",
+    "bcrypt": "accounts/legacy_hashes",
     "secrets": "entropy",
     "random": "entropy",
     "aiosmtplib": "messages/smtp",

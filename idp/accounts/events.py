@@ -33,6 +33,21 @@ def contact_changed(kind: str, *, account_id: str) -> None:
     record(f"{kind}-changed", account_id=account_id)
 
 
+def nir_changed(*, account_id: str, reason: Literal["import", "correction"]) -> None:
+    """The organisation gave an account holder another NIR; everything else of the account stayed."""
+    record("nir-changed", account_id=account_id, reason=reason)
+
+
+def accounts_imported(*, added: int, present: int, changed: int, refused: int) -> None:
+    """A file of people was taken to its end."""
+    record("accounts-imported", added=added, present=present, changed=changed, refused=refused)
+
+
+def accounts_exported(*, accounts: int, numbers: bool, hashes: bool) -> None:
+    """Every account was written to a file; with NIRs, with password hashes, or without."""
+    record("accounts-exported", accounts=accounts, numbers=numbers, hashes=hashes)
+
+
 def account_provisioned(*, account_id: str, directory: str) -> None:
     """An account was made for a person of an outside directory, who had given the right password."""
     record("account-provisioned", account_id=account_id, directory=directory)

@@ -3,12 +3,16 @@
 Argon2id over an HMAC with the pepper, which lives outside the database: a stolen table cannot be tried offline
 (security.md §5 AC-65, NIST SP 800-63B-4 §3.1.1.2). Few hashes run at once: each takes memory and a processor, and
 a burst of sign-ins must make people wait a moment, not bring the machine down.
+
+A hash taken over from another system (`legacy_hashes.py`) is kept sealed, for it has no pepper, and is compared until
+its owner signs in; then it is ours.
 """
 
 import base64
 import functools
 import os
 import threading
+import time
 import unicodedata
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,7 +22,8 @@ from typing import Final
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 
-from idp import crypto, entropy, metrics
+from idp import crypto, entropy, logs, metrics
+from idp.accounts.legacy_hashes import matches, read_legacy
 from idp.accounts.new_passwords import PasswordFault, check_new_password
 from idp.settings import settings
 
@@ -28,6 +33,10 @@ __all__ = ["HashingBusy", "PasswordCheck", "PasswordFault", "check_new_password"
 LONGEST_BYTES: Final = 1024
 _SALT_BYTES: Final = 16
 _HASH_BYTES: Final = 32
+_LEGACY: Final = "$legacy$"
+_LEGACY_CONTEXT: Final = "legacy-password"
+
+log = logs.get_logger()
 
 
 class HashingBusy(Exception):
@@ -56,16 +65,49 @@ def check_password(stored: str | None, password: str) -> PasswordCheck:
     # Such a password can be nobody's; it is refused alike for all, before any work (AC-59, AC-61).
     if not is_usable(password):
         return PasswordCheck(ok=False)
+    try:
+        legacy = open_legacy(stored)
+    except crypto.Unreadable:
+        # A key that is not configured here: nobody's password, and the log says why.
+        log.error("legacy-hash-unreadable")
+        stored = legacy = None
     hasher = _current_hasher()
-    is_ours = stored is not None and stored.startswith("$argon2id$")
+    is_ours = legacy is None and stored is not None and stored.startswith("$argon2id$")
     compared = stored if stored is not None and is_ours else _nobodys_hash(hasher)
-    peppered = _peppered(password)
+    typed = unicodedata.normalize("NFC", password)
     with _timed_lane():
-        try:
-            hasher.verify(compared, peppered)
-        except (VerificationError, InvalidHashError):
-            return PasswordCheck(ok=False)
-    return PasswordCheck(ok=is_ours, needs_rehash=is_ours and hasher.check_needs_rehash(compared))
+        started = time.perf_counter()
+        ok = matches(legacy, typed) if legacy is not None else _verify(hasher, compared, _peppered(password))
+    if not ok or not (is_ours or legacy):
+        _even_out(started)
+        return PasswordCheck(ok=False)
+    return PasswordCheck(ok=True, needs_rehash=legacy is not None or hasher.check_needs_rehash(compared))
+
+
+def _verify(hasher: PasswordHasher, stored: str, peppered: bytes) -> bool:
+    try:
+        return hasher.verify(stored, peppered)
+    except (VerificationError, InvalidHashError):
+        return False
+
+
+def _even_out(started: float) -> None:
+    """Make a refusal take as long whichever family of hashes was compared, with or without an account (R8)."""
+    left = settings.passwords.refuse_after.total_seconds() - (time.perf_counter() - started)
+    if left > 0:
+        time.sleep(left)
+
+
+def keep_legacy(text: str) -> str:
+    """Return what is stored of another system's hash, sealed: a stolen table cannot be tried. Raises `LegacyFault`."""
+    return _LEGACY + base64.b64encode(crypto.seal(read_legacy(text), context=_LEGACY_CONTEXT)).decode()
+
+
+def open_legacy(stored: str | None) -> str | None:
+    """Return the hash that `keep_legacy` sealed, or None for one of ours."""
+    if stored is None or not stored.startswith(_LEGACY):
+        return None
+    return crypto.unseal(base64.b64decode(stored.removeprefix(_LEGACY)), context=_LEGACY_CONTEXT)
 
 
 def is_usable(password: str) -> bool:

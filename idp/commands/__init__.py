@@ -1,6 +1,19 @@
 """The command line: one program, `idp`, whose commands call the same functions as the pages do; a file a subject."""
 
-from idp.commands import accounts, admin, audit, bounces, client_acts, clients, conformance, keys, running, support
+from idp.commands import (
+    accounts,
+    admin,
+    audit,
+    bounces,
+    client_acts,
+    clients,
+    conformance,
+    keys,
+    personal_data,
+    running,
+    support,
+    transfer,
+)
 from idp.commands.program import cli
 
 __all__ = [
@@ -13,6 +26,8 @@ __all__ = [
     "clients",
     "conformance",
     "keys",
+    "personal_data",
     "running",
     "support",
+    "transfer",
 ]

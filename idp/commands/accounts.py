@@ -27,6 +27,11 @@ _REASONS = {
 }
 
 
+def explain(fault: Exception) -> str:
+    """Return what an operator is told of a value that cannot stand."""
+    return _REASONS.get((type(fault).__name__, str(fault)), str(fault))
+
+
 @cli.group()
 def accounts() -> None:
     """Account holders."""
@@ -69,7 +74,7 @@ def accounts_add(
             )
             db.session.commit()
         except (nir.NirFault, new_passwords.PasswordFault, contacts.ContactFault, directory.DuplicateAccount) as fault:
-            raise click.ClickException(_REASONS.get((type(fault).__name__, str(fault)), str(fault))) from None
+            raise click.ClickException(explain(fault)) from None
         say(directory.describe_account(account), as_json)
 
 

@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from sqlalchemy import delete, select
 
+from idp import security_events
 from idp.accounts.contacts import mask_email, mask_mobile, parse_email, parse_mobile
 from idp.accounts.directory import DuplicateAccount, find_account_by_nir, get_account
 from idp.accounts.models import PROFILE_CLAIMS, Account
@@ -32,6 +33,7 @@ ERASED: Final[tuple[Any, ...]] = (CodeGuard, Undeliverable, NewDevice, Outbox, R
 KEPT: Final = {
     "audit_events": "the chain; `audit.keep` ends it",
     "session_clients": "services must still be told; `logout.keep_log` ends it",
+    "security_events": "services must still be told; `logout.keep_log` ends it",
     "administrators": "an administrator is not erased here",
 }
 
@@ -53,6 +55,8 @@ def erase(account_id: str, *, reason: str, ticket: str, by: str, now: datetime) 
     for table in ERASED:
         done = delete(table).where(table.account_id == account_id).returning(table.account_id)
         gone += len(db.session.execute(done.execution_options(synchronize_session=False)).all())
+    # RISC has no event that says « forgotten » and means it: services sign the person out and let nobody in.
+    security_events.note(account_id, "account-disabled", now=now)
     # The children go with it: passkeys, apps, sheets, consents, recognised devices, changes of address.
     db.session.delete(account)
     db.session.flush()

@@ -299,6 +299,7 @@ class TestOnePerson:
             environ, "SELECT account_id, reason, administrator FROM audit_events WHERE event='account-erased'"
         )
         assert (event.account_id, event.reason) == (alice, "asked")
+        assert [row.kind for row in rows_of(environ, "SELECT kind FROM security_events")] == ["account-disabled"]
 
     def test_nothing_is_erased_without_a_yes(self, run: Run, environ: dict[str, str], alice: str) -> None:
         assert run("accounts", "delete", alice, "--reason", "asked", text="n\n").exit_code == 1

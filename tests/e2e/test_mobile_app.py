@@ -109,6 +109,7 @@ def test_a_passkey_opens_the_app_and_once_removed_does_not(
     visitor.look("ended")
     forget_sessions(visitor)
     phone.let(False)
+    visitor.page.goto(f"{app}/")
     visitor.press("login")
     visitor.page.locator("#passkey-submit").wait_for()
     phone.let(True)

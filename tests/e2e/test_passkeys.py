@@ -238,8 +238,9 @@ def test_two_people_at_one_browser_are_never_mixed(new_visitor: NewVisitor, tidy
     phone = Phone(visitor.page)
     turn_on(visitor, "Téléphone de Camille")
     forget_sessions(visitor)
-    visitor.page.goto(f"{demonstration.addresses.provider}/account/passkeys")
+    # The sign-in page asks the phone by itself: it must be silent before.
     phone.let(False)
+    visitor.page.goto(f"{demonstration.addresses.provider}/account/passkeys")
     visitor.identify(nir, password)
     visitor.type_code(code_in(visitor.choose_and_send("email")))
     visitor.page.locator("#passkey-add").wait_for()

@@ -5,6 +5,7 @@
 
 import asyncio
 import mailbox
+import threading
 from email.policy import default
 from pathlib import Path
 
@@ -22,6 +23,8 @@ class MaildirSender:
     def __init__(self, settings: Settings) -> None:
         self._smtp = settings.smtp
         self._folder = Path(own_settings(settings, "maildir")["folder"])
+        # `mailbox` makes the folders, and names a message by a counter, without regard for another thread.
+        self._alone = threading.Lock()
 
     async def send(self, letter: Letter) -> Answer:
         try:
@@ -50,8 +53,9 @@ class MaildirSender:
         """Nothing is kept open."""
 
     def _deliver(self, mail: bytes) -> str:
-        box = mailbox.Maildir(self._folder, create=True)
-        try:
-            return box.add(mail)
-        finally:
-            box.close()
+        with self._alone:
+            box = mailbox.Maildir(self._folder, create=True)
+            try:
+                return box.add(mail)
+            finally:
+                box.close()

@@ -1,4 +1,4 @@
-"""A client tried out in the console: a real sign-in, of nobody else, that leaves nothing usable behind (security.md J)."""
+"""A client tried out in the console: a real sign-in, of nobody else, that leaves nothing usable behind."""
 
 import re
 from collections.abc import Callable
@@ -115,7 +115,7 @@ def test_every_profile_can_be_tried_without_its_keys(
 def test_the_address_is_good_for_nobody_else_ac_92(
     admin: Coming, app: Flask, shop: str, new_browser: Callable[[], Browser]
 ) -> None:
-    """The redirect URI of a trial: not for a stranger, not for another administrator, not twice, not for another client."""
+    """The redirect URI of a trial: not for a stranger, not for another administrator, not twice."""
     eve, ada = admin("eve"), admin("both")
     start = begin(eve)
 

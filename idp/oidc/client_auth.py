@@ -15,6 +15,7 @@ from idp.oidc.errors import InvalidClient, InvalidRequest
 from idp.oidc.jose.foreign import BadKeys
 from idp.oidc.jwks_watch import note_client
 from idp.oidc.protocol import ProtocolRequest
+from idp.oidc.secret_use import note_secret
 from idp.ratelimit import Window
 from idp.settings import settings
 
@@ -82,7 +83,11 @@ def _proves(client: Client, secret: str | None, request: ProtocolRequest, now: d
         return client.is_public
     if method in _BY_ASSERTION:
         return assertion_proves(client, secret, path=request.path, now=now)
-    return client.has_secret(secret, now)
+    used = client.find_secret(secret, now)
+    if used is None:
+        return False
+    note_secret(used.fingerprint, now)
+    return True
 
 
 def _has_issued_certificate(certificate: Certificate, client: Client, now: datetime) -> bool:

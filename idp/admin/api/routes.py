@@ -17,6 +17,7 @@ from idp.admin.faults import NotFound
 from idp.admin.looks import KeysAsked, UrisAsked, look
 from idp.admin.people_acts import RolesGiven, get_administrator
 from idp.admin.schema import ClientDocument, ClientId, Line, Strict, Url, document_of
+from idp.admin.secret_warnings import describe_secret
 from idp.db import db
 from idp.oidc.registration import KINDS
 from idp.settings import settings
@@ -191,11 +192,8 @@ def _update(call: Call) -> Reply:
 
 def _secrets(call: Call) -> Reply:
     client_acts.get_row(call.path["client_id"])
-    return Reply({"items": [_secret(one) for one in client_acts.list_secrets(call.path["client_id"])]})
-
-
-def _secret(one: Any) -> dict[str, Any]:
-    return {"id": one.id, "label": one.label, "created_at": one.created_at, "expires_at": one.expires_at}
+    found = client_acts.list_secrets(call.path["client_id"])
+    return Reply({"items": [describe_secret(one, call.now) for one in found]})
 
 
 def _revoke_secret(call: Call) -> Reply:

@@ -17,6 +17,7 @@ from idp.admin.entry import blueprint, current_actor, need
 from idp.admin.faults import Conflict, Invalid
 from idp.admin.looks import look
 from idp.admin.schema import brief, document_of
+from idp.admin.secret_warnings import describe_secret
 from idp.oidc.registration import SECRETLESS
 from idp.oidc.trials import can_be_tried
 from idp.signin.forms import error, one_field
@@ -125,19 +126,19 @@ def _days(name: str) -> int | None:
 
 def _client(client_id: str, status: int = 200, **more: Any) -> Response:
     row, client = client_acts.get_row(client_id), client_acts.get_client(client_id)
-    who = current_actor()
+    who, now = current_actor(), clock.now()
     return show(
         "client",
         status,
         client=client,
         row=row,
         state=client_acts.state_of(row),
-        secrets=client_acts.list_secrets(client_id),
+        secrets=[describe_secret(one, now) for one in client_acts.list_secrets(client_id)],
         has_secret=client.token_endpoint_auth_method not in SECRETLESS,
         yaml=yaml.safe_dump(brief(document_of(client)), allow_unicode=True, sort_keys=False),
         sections=list(ALL_SECTIONS) if who.may("clients.write") else [],
         changes=list_changes(target=client_id, acts="client", limit=5),
-        now=clock.now(),
+        now=now,
         can_be_tried=can_be_tried(client) and who.may("clients.write"),
         done=request.args.get("done"),
         **more,

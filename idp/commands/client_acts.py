@@ -97,6 +97,20 @@ def clients_logo(client_id: str, picture: BinaryIO | None, reason: str, as_json:
         say({"client_id": client_id, "logo": client_acts.get_client(client_id).logo_digest}, as_json)
 
 
+@client_group.command("transfer")
+@click.argument("client_id")
+@click.option("--team", required=True, help="Whose it is from now on.")
+@click.option("--contact", "contacts", multiple=True, required=True, help="Repeatable; at least one e-mail address.")
+@reason
+@as_json
+def clients_transfer(client_id: str, team: str, contacts: tuple[str, ...], reason: str, as_json: bool) -> None:
+    """Hand a client over to other people; those before and those after are written to."""
+    with application(), refusals():
+        given = {"team": team, "contacts": list(contacts)}
+        actions.perform(current_operator(), "client.transfer", client_id, given, now=clock.now(), reason=reason)
+        say({"client_id": client_id, **given}, as_json)
+
+
 @client_group.command("preview")
 @click.argument("client_id")
 @as_json

@@ -131,6 +131,8 @@ class Client:
     # Where security events are pushed (RFC 8935), and which.
     security_events_uri: str | None = None
     security_event_types: tuple[str, ...] = ()
+    # From where it proves itself; empty: from anywhere.
+    allowed_networks: tuple[str, ...] = ()
     # The lowest level at which anybody is let in there, whatever a request asks for.
     minimum_acr: str | None = None
     # Shorter than the settings', in seconds.

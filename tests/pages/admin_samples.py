@@ -103,7 +103,7 @@ def _client(**more: Any) -> dict[str, Any]:
     return {
         **FRAME, "client": CLIENT, "state": "active", "secrets": [SECRET, UNNAMED], "has_secret": True,
         "yaml": "name: x", "sections": list(ALL_SECTIONS), "changes": [APPLIED], "done": None,
-        "can_be_tried": True, **more,
+        "can_be_tried": True, "handed": {"team": "", "contacts": []}, **more,
     }  # fmt: skip
 
 

@@ -88,6 +88,7 @@ FAMILIES = {
     "admin.trial.claim.": tuple(TOLD),
     "admin.trial.check.": ("iss", "aud", "nonce", "at_hash"),
     "admin.trial.access.minutes": ("", "1"),
+    "admin.transfer.wrong.": ("team", "contacts"),
     "admin.secret.standing.": ("soon", "ended"),
     "admin.preview.": ("id_token", "userinfo", "token"),
     "support.change.": ("email", "mobile"),

@@ -39,6 +39,11 @@ def issue_code(code: AuthorizationCode) -> str:
     return value
 
 
+def grant_id_of(value: str) -> str:
+    """Return the grant that a code names; it proves nothing."""
+    return value[:_HANDLE]
+
+
 def redeem_code(value: str) -> AuthorizationCode:
     """Use a code up and return what it stood for, or raise `InvalidGrant`.
 
@@ -60,7 +65,7 @@ def _revoke_if_ours(value: str) -> None:
 
     A genuine code tells its grant, so nothing need be remembered of used ones, and a replay months later still counts.
     """
-    handle = value[:_HANDLE]
+    handle = grant_id_of(value)
     if crypto.same(_value(handle), value):
         revoke_grant(handle, clock.now(), reason="code-reuse")
         events.code_reused()

@@ -18,6 +18,7 @@ from idp.admin.faults import Conflict, Invalid
 from idp.admin.looks import look
 from idp.admin.schema import brief, document_of
 from idp.oidc.registration import SECRETLESS
+from idp.oidc.trials import can_be_tried
 from idp.signin.forms import error, one_field
 
 # How the fault of a logo begins, as said to machines, and the text that says it to a person.
@@ -137,6 +138,7 @@ def _client(client_id: str, status: int = 200, **more: Any) -> Response:
         sections=list(ALL_SECTIONS) if who.may("clients.write") else [],
         changes=list_changes(target=client_id, acts="client", limit=5),
         now=clock.now(),
+        can_be_tried=can_be_tried(client) and who.may("clients.write"),
         done=request.args.get("done"),
         **more,
     )

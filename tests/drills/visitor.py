@@ -132,10 +132,10 @@ class Visitor:
         self.start()
         while (grant := self.grant) is None:
             assert time.monotonic() < ends_at, f"{self.person} cannot go on: {self.seen[-5:]}, at {self.path}"
-            self._take_next_step()
+            self.take_next_step()
         return grant
 
-    def _take_next_step(self) -> None:
+    def take_next_step(self) -> None:
         if self.status >= 400:
             time.sleep(LOOK_AGAIN)
             self.try_again()

@@ -1,10 +1,15 @@
 """Short-lived state in Redis: single commands where one will do, scripts where two must be one.
 
 Values are stored as ``<expires> <json>``, counters as ``<expires> <n>``: Redis's own expiry frees memory, ours decides.
+
+What is good once is stored as ``<expires> @<life> <json>``. A life begins whenever a Redis becomes the primary, by its
+start or by being promoted: it may not have heard then that something was used, so what was written in another life has
+lapsed (RC-06). Each connection asks in which life it is once, when it is made, so that this costs no round trip.
 """
 
 import hashlib
 import math
+import re
 import threading
 from typing import Any
 
@@ -28,6 +33,10 @@ class Script:
         # SHA-1 is how Redis names scripts, no more.
         self.sha = hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest()
 
+
+# Stands for the life of whichever server a command goes to; no key and no JSON text holds it.
+_LIFE = "\x00life\x00\x00\x00"
+_LIFE_OCTETS = _LIFE.encode()
 
 _LIVING = """
 local function living(raw, now)
@@ -82,6 +91,7 @@ class RedisStore:
             socket_timeout=timeout,
             socket_connect_timeout=timeout,
             retry=Retry(NoBackoff(), 0),
+            redis_connect_func=_greet,
             max_connections=connections,
         )
         self._idle: list[Connection] = []
@@ -94,21 +104,21 @@ class RedisStore:
 
     def put_asking(self, key: str, entry: Stored, beside: str, now: float) -> Stored | None:
         # In this order, on one connection: what is asked for is asked after the entry is there.
-        _done, asked = self._ask(self._put(key, entry, now), ("GET", self._prefix + beside))
-        return _unpack(asked, now)
+        life, (_done, asked) = self._hear(self._put(key, entry, now), ("GET", self._prefix + beside))
+        return _unpack(asked, life, now)
 
     def get(self, keys: tuple[str, ...], now: float) -> tuple[Stored | None, ...]:
-        (found,) = self._ask(("MGET", *(self._prefix + key for key in keys)))
-        return tuple(_unpack(raw, now) for raw in found)
+        life, (found,) = self._hear(("MGET", *(self._prefix + key for key in keys)))
+        return tuple(_unpack(raw, life, now) for raw in found)
 
     def take(self, key: str, now: float) -> Stored | None:
-        (taken,) = self._ask(("GETDEL", self._prefix + key))
-        return _unpack(taken, now)
+        life, (taken,) = self._hear(("GETDEL", self._prefix + key))
+        return _unpack(taken, life, now)
 
     def take_asking(self, key: str, beside: str, now: float) -> tuple[Stored | None, Stored | None]:
-        taken, asked = self._ask(("GETDEL", self._prefix + key), ("GET", self._prefix + beside))
-        found = _unpack(taken, now)
-        return found, None if found is None else _unpack(asked, now)
+        life, (taken, asked) = self._hear(("GETDEL", self._prefix + key), ("GET", self._prefix + beside))
+        found = _unpack(taken, life, now)
+        return found, None if found is None else _unpack(asked, life, now)
 
     def add(self, key: str, entry: Stored, now: float) -> bool:
         return bool(self._run(_ADD, key, repr(now), _pack(entry), _left(entry.expires, now)))
@@ -155,6 +165,10 @@ class RedisStore:
 
     def _ask(self, *commands: Command) -> list[Any]:
         """Send the commands in one piece and return what each is answered."""
+        return self._hear(*commands)[1]
+
+    def _hear(self, *commands: Command) -> tuple[str, list[Any]]:
+        """Do as `_ask`, and return the life of who answers too."""
         request = b"".join(pack_command(command) for command in commands)
         if not self._places.acquire(timeout=self._wait):
             raise StateDown("every connection is in use")
@@ -164,7 +178,7 @@ class RedisStore:
             try:
                 return _exchange(connection, request, len(commands))
             except redis.ConnectionError:
-                # Redis closed it since its last use: once more, on a new one.
+                # Redis closed it since its last use, or is the primary no more: once more, on a new one.
                 connection.disconnect()
                 return _exchange(connection, request, len(commands))
         except redis.exceptions.NoScriptError:
@@ -177,14 +191,35 @@ class RedisStore:
             self._places.release()
 
 
-def _exchange(connection: Connection, request: bytes, answers: int) -> list[Any]:
+def _greet(connection: Connection) -> None:
+    """Begin a connection as the client library does, and learn into which life it leads.
+
+    Redis draws a new replication id whenever it becomes the primary, and lets nobody keep one over that.
+    """
+    connection.on_connect()
+    connection.send_command("INFO", "replication")
+    replication_id = re.search(r"^master_replid:(\w{8})", connection.read_response(), re.M)
+    if replication_id is None:
+        raise redis.ConnectionError("Redis does not say in which life it is")
+    connection.sesame_life = replication_id[1]
+
+
+def _exchange(connection: Connection, request: bytes, answers: int) -> tuple[str, list[Any]]:
+    if connection._sock is None:
+        connection.connect()
+    life: str = connection.sesame_life
+    if _LIFE_OCTETS in request:
+        request = request.replace(_LIFE_OCTETS, life.encode())
     connection.send_packed_command([request], check_health=False)
     # Each is read whatever the ones before it say: the next user of this connection must not find it.
     found = [_read(connection) for _ in range(answers)]
     for answer in found:
+        if isinstance(answer, redis.exceptions.ReadOnlyError):
+            # A primary no more (RC-02): whatever it becomes later, this connection knows nothing of.
+            raise redis.ConnectionError("demoted")
         if isinstance(answer, redis.ResponseError):
             raise answer
-    return found
+    return life, found
 
 
 def _read(connection: Connection) -> Any:
@@ -195,14 +230,19 @@ def _read(connection: Connection) -> Any:
 
 
 def _pack(entry: Stored) -> str:
-    return f"{entry.expires!r} {entry.text}"
+    return f"{entry.expires!r} @{_LIFE} {entry.text}" if entry.once else f"{entry.expires!r} {entry.text}"
 
 
-def _unpack(raw: str | None, now: float) -> Stored | None:
+def _unpack(raw: str | None, life: str, now: float) -> Stored | None:
     if raw is None:
         return None
     expires, _, text = raw.partition(" ")
-    return Stored(text, float(expires)) if float(expires) > now else None
+    if float(expires) <= now:
+        return None
+    if not text.startswith("@"):
+        return Stored(text, float(expires))
+    written_in, _, text = text[1:].partition(" ")
+    return Stored(text, float(expires), once=True, lapsed=written_in != life)
 
 
 def _left(expires: float, now: float) -> int:

@@ -1,4 +1,4 @@
-"""Drills: real processes, real servers, one fault each. `make drills` runs them; the default suite only the cheap ones."""
+"""Drills: real processes, real servers, one fault each. `make drills` runs them, the default suite the cheap ones."""
 
 import os
 import re
@@ -67,5 +67,3 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
     outcome = yield
     if call.when == "call" and outcome.get_result().failed:  # type: ignore[attr-defined]
         item.has_failed = True  # type: ignore[attr-defined]
-
-

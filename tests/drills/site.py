@@ -42,6 +42,8 @@ CLIENT = {
     "client_id": "web", "name": "Mes aides", "redirect_uris": [CALLBACK],
     "scope": "openid profile email offline_access", "grant_types": ["authorization_code", "refresh_token"],
 }  # fmt: skip
+# A service that never asks for a refresh token: PostgreSQL hears nothing of its codes.
+PLAIN_CLIENT = {"client_id": "plain", "name": "Mes aides", "redirect_uris": [CALLBACK], "scope": "openid"}
 SETTINGS = {
     "IDP_OUTBOX__EMBEDDED_WORKER": "false",
     "IDP_OUTBOX__LEASE": "10",
@@ -158,7 +160,9 @@ class Front:
     def send(self, session: requests.Session, method: str, path: str, **options: Any) -> requests.Response | None:
         """Return the answer of some node, or ``None`` where a proxy would answer 502."""
         start = next(self._turn)
-        nodes = [self.only] if self.only else [self.nodes[(start + n) % len(self.nodes)] for n in range(len(self.nodes))]
+        nodes = (
+            [self.only] if self.only else [self.nodes[(start + n) % len(self.nodes)] for n in range(len(self.nodes))]
+        )
         headers = {"Host": self.issuer.removeprefix("http://"), **options.pop("headers", {})}
         options.setdefault("timeout", PATIENCE)
         for node in nodes:
@@ -183,6 +187,7 @@ class Site:
         self.relay, self.smsc = Relay(), Smsc()
         self.nodes: list[Node] = []
         self.workers: list[Process] = []
+        self.secrets: dict[str, str] = {}
         self._numbers = itertools.count(1)
 
     @contextmanager
@@ -266,9 +271,10 @@ class Site:
         with app.app_context():
             db.create_all()
             keys.ensure_signing_keys()
-            _client, secret = registration.add_client(registration.metadata_from_form(CLIENT), now=clock.now())
+            for asked in (CLIENT, PLAIN_CLIENT):
+                _client, secret = registration.add_client(registration.metadata_from_form(asked), now=clock.now())
+                self.secrets[str(asked["client_id"])] = str(secret)
             db.session.commit()
-        self.secret = str(secret)
         return app
 
     def _close_app(self) -> None:

@@ -1,4 +1,4 @@
-"""A Redis and a PostgreSQL that a drill may stop, pause, kill and start again on the same port, with or without data."""
+"""A Redis and a PostgreSQL that a drill may stop, pause, kill and start again on the same port, empty or not."""
 
 import os
 import signal

@@ -75,7 +75,9 @@ def test_redis_paused(site: Site, figures: Figures) -> None:
     site.redis.resume()
     back = site.wait_until_ready(5)
     with ThreadPoolExecutor(6) as threads:
-        done = list(threads.map(lambda pair: pair[0].open(pair[0].path).type_code(pair[1]), zip(visitors, codes, strict=True)))
+        done = list(
+            threads.map(lambda pair: pair[0].open(pair[0].path).type_code(pair[1]), zip(visitors, codes, strict=True))
+        )
 
     assert all(visitor.grant for visitor in done), [visitor.seen[-1] for visitor in done if not visitor.grant]
     assert_everybody_is_themselves(site, done)
@@ -107,7 +109,9 @@ def test_redis_slow(site: Site, figures: Figures) -> None:
     site.heal()
     back = site.wait_until_ready(5)
     with ThreadPoolExecutor(8) as threads:
-        done = list(threads.map(lambda pair: pair[0].open(pair[0].path).type_code(pair[1]), zip(visitors, codes, strict=True)))
+        done = list(
+            threads.map(lambda pair: pair[0].open(pair[0].path).type_code(pair[1]), zip(visitors, codes, strict=True))
+        )
 
     assert all(visitor.grant for visitor in done)
     assert_everybody_is_themselves(site, done)
@@ -174,5 +178,3 @@ def assert_everybody_is_themselves(site: Site, visitors: list[Visitor]) -> None:
 def status_of(site: Site, path: str) -> int:
     answer = site.front.send(RelyingParty(site).session, "GET", path)
     return 0 if answer is None else answer.status_code
-
-

@@ -40,8 +40,8 @@ class Refusal:
 class Visitor:
     """One person at one browser."""
 
-    def __init__(self, site: Site, person: Person, channel: str = "email") -> None:
-        self.site, self.person, self.channel = site, person, channel
+    def __init__(self, site: Site, person: Person, channel: str = "email", client_id: str = "web") -> None:
+        self.site, self.person, self.channel, self.client_id = site, person, channel, client_id
         self.browser = requests.Session()
         self.browser.trust_env = False
         self.seen: list[Refusal] = []
@@ -53,9 +53,10 @@ class Visitor:
 
     def start(self) -> "Visitor":
         """Come from the relying party."""
+        scope = "openid profile email offline_access" if self.client_id == "web" else "openid"
         query = {
-            "client_id": "web", "redirect_uri": CALLBACK, "response_type": "code", "state": "st", "nonce": "n",
-            "scope": "openid profile email offline_access", "code_challenge_method": "S256",
+            "client_id": self.client_id, "redirect_uri": CALLBACK, "response_type": "code", "state": "st", "nonce": "n",
+            "scope": scope, "code_challenge_method": "S256",
             "code_challenge": create_s256_code_challenge(VERIFIER),
         }  # fmt: skip
         return self.open(f"/authorize?{urlencode(query)}")
@@ -202,8 +203,9 @@ class Visitor:
 class RelyingParty:
     """The service: exchanges codes, refreshes, asks UserInfo; every answer as it comes."""
 
-    def __init__(self, site: Site) -> None:
+    def __init__(self, site: Site, client_id: str = "web") -> None:
         self.site = site
+        self.auth = (client_id, site.secrets[client_id])
         self.session = requests.Session()
         self.session.trust_env = False
 
@@ -218,8 +220,7 @@ class RelyingParty:
         return self.site.front.send(self.session, "GET", "/userinfo", headers=headers)
 
     def revoke(self, token: str) -> requests.Response | None:
-        auth = ("web", self.site.secret)
-        return self.site.front.send(self.session, "POST", "/revoke", data={"token": token}, auth=auth)
+        return self.site.front.send(self.session, "POST", "/revoke", data={"token": token}, auth=self.auth)
 
     def _token(self, **form: str) -> requests.Response | None:
-        return self.site.front.send(self.session, "POST", "/token", data=form, auth=("web", self.site.secret))
+        return self.site.front.send(self.session, "POST", "/token", data=form, auth=self.auth)

@@ -28,7 +28,7 @@ class AuthorizationCode:
     dpop_jkt: str | None = None
 
 
-CODES = Space("authorization-code", AuthorizationCode)
+CODES = Space("authorization-code", AuthorizationCode, once=True)
 _HANDLE = 22
 
 

@@ -13,7 +13,7 @@ from datetime import UTC, datetime, timedelta
 
 from flask import Flask
 
-from idp import clock, entropy, logs, security_events, session, session_clients
+from idp import clock, entropy, figures, logs, security_events, session, session_clients
 from idp.accounts import contact_changes, provision
 from idp.accounts.new_devices import tell_new_devices
 from idp.audit import sealing
@@ -64,6 +64,8 @@ CHORES: list[Chore] = [
     Chore("check-who-left", timedelta(minutes=1), provision.check_who_left),
     Chore("forget-audit", timedelta(minutes=1), sealing.forget),
     Chore("watch-audit", timedelta(minutes=1), sealing.watch),
+    Chore("write-figures", figures.WRITE_EVERY, figures.write),
+    Chore("purge-figures", timedelta(hours=1), figures.purge),
     Chore("purge-sessions", timedelta(minutes=1), session.purge_records),
 ]
 

@@ -37,7 +37,13 @@ def _change(**more: Any) -> AdminChange:
 
 APPLIED = _change(state="applied", decided_by="ada", decided_at=NOW)
 EMERGENCY = _change(state="applied", emergency=True, act="client.create", before={})
-FRAME: dict[str, Any] = {"who": EVERYTHING, "waiting": 2, "emergencies": [], "errors": []}
+FRAME: dict[str, Any] = {
+    "who": EVERYTHING,
+    "waiting": 2,
+    "emergencies": [],
+    "errors": [],
+    "moment": datetime.fromisoformat,
+}
 DOCUMENT = plain(
     ClientDocument.model_validate(
         {"name": NAME, "redirect_uris": [BACK], "names": {"en": "Benefit"}, "purposes": {"email": {"fr": "écrire"}},
@@ -59,6 +65,16 @@ PERSON = {"name": "eve", "roles": ["editor"], "passkeys": 1, "disabled_at": None
 TOKEN = {
     "id": "a", "label": "CI <b>", "service": True, "scopes": ["clients.read"], "networks": ["192.0.2.0/24"],
     "expires_at": NOW + timedelta(days=3), "last_used_at": NOW, "revoked_at": None,
+}  # fmt: skip
+
+CHANNELS = [
+    {"name": "email", "off": False, "changed_at": None, "changed_by": None},
+    {"name": "sms", "off": True, "changed_at": NOW, "changed_by": "olga <b>"},
+    {"name": "token", "off": False, "changed_at": NOW, "changed_by": "olga"},
+]
+BANNER = {
+    "texts": {"fr": "Les SMS tardent <b>.", "en": "Text messages are late."}, "begins_at": NOW.isoformat(),
+    "ends_at": (NOW + timedelta(hours=3)).isoformat(), "shows": True, "changed_at": NOW, "changed_by": "olga",
 }  # fmt: skip
 
 CASE = SimpleNamespace(id="Y2FzZQ", reference="7KQ-4MX")
@@ -185,6 +201,18 @@ ADMIN: dict[str, dict[str, dict[str, Any]]] = {
     "admin/support_case.html": {
         "paused": {**FRAME, "case": CASE, "view": VIEW, "said": None, "outcomes": OUTCOMES, "may_act": True},
         "quiet": {**FRAME, "case": CASE, "view": QUIET, "said": "lifted", "outcomes": OUTCOMES, "may_act": False},
+    },
+    "admin/operations.html": {
+        "quiet": {**FRAME, "channels": CHANNELS[:1], "banner": None, "typed": {}, "changes": []},
+        "busy": {**FRAME, "channels": CHANNELS, "banner": BANNER, "typed": {"fr": "Bonjour"},
+                 "changes": [_change(act="channel.off", target="sms", before={"off": False}, after={"off": True})],
+                 "errors": [FieldError("ends_at", "Une date."), FieldError("fr", "Trop long.")]},
+        "reader": {**FRAME, "who": READER, "channels": CHANNELS, "banner": {**BANNER, "shows": False}, "typed": {},
+                   "changes": []},
+    },
+    "admin/channel.html": {
+        "on": {**FRAME, "channel": {**CHANNELS[0], "name": "passkey"}, "changes": []},
+        "off": {**FRAME, "channel": CHANNELS[1], "changes": [APPLIED]},
     },
     "admin/tokens.html": {
         "one": {**FRAME, "tokens": [TOKEN, {**TOKEN, "id": "b", "revoked_at": NOW, "last_used_at": None}],

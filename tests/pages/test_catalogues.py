@@ -19,6 +19,7 @@ from idp.admin.support import REASONS
 from idp.admin.support_view import GLOSSARY, OUTCOMES
 from idp.messages import gsm7
 from idp.messages.alerts import KINDS
+from idp.mfa.methods import FACTORS, METHODS
 from idp.oidc.registration import KINDS as KINDS_OF_CLIENTS
 from tests.pages.conftest import IDP, Render
 
@@ -78,6 +79,10 @@ FAMILIES = {
     "admin.state.": LISTED,
     "admin.change.": STATES,
     "admin.act.": tuple(ACTS),
+    "admin.channel.": (*METHODS, *FACTORS),
+    "off.": (*METHODS, *FACTORS),
+    "admin.banner.": ("fr", "en", "begins_at", "ends_at"),
+    "admin.banner.hint.": ("begins_at", "ends_at"),
     "admin.role.": tuple(ROLES),
     "admin.section.": tuple(ALL_SECTIONS),
     "admin.danger.": LISTED,

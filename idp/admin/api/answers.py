@@ -184,3 +184,30 @@ class Me(Answer):
     token: str
     permissions: list[str]
     four_eyes: bool
+
+
+class Channel(Answer):
+    """A channel or factor, and whether it is switched off."""
+
+    name: str
+    off: bool
+    changed_at: datetime | None
+    changed_by: str | None
+
+
+class Banner(Answer):
+    """What every page says from a moment to another."""
+
+    texts: dict[str, str]
+    begins_at: datetime
+    ends_at: datetime
+    shows: bool
+    changed_at: datetime
+    changed_by: str
+
+
+class Operations(Answer):
+    """Channels and banner, as every node has them within two seconds."""
+
+    channels: list[Channel]
+    banner: Banner | None

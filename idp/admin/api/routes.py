@@ -8,7 +8,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from idp import entropy
-from idp.admin import actions, client_acts, listing, redirect_lines, tokens
+from idp.admin import actions, client_acts, listing, operation_acts, redirect_lines, tokens
 from idp.admin.actors import Actor
 from idp.admin.administrators import describe_administrator, list_administrators
 from idp.admin.api import answers
@@ -87,6 +87,10 @@ class AdministratorGiven(RolesAsked):
     """Somebody new."""
 
     name: str = Field(pattern=r"^[a-z][a-z0-9.-]{0,38}[a-z0-9]$")
+
+
+class BannerAsked(How, operation_acts.BannerGiven):
+    """A banner to be put up."""
 
 
 class UrisGiven(Strict):
@@ -263,6 +267,19 @@ def _add_administrator(call: Call) -> Reply:
     return _done(actions.perform(call.actor, "administrator.add", call.body.name, given, **call.how), status=201)
 
 
+def _operations(call: Call) -> Reply:
+    return Reply(operation_acts.describe_operations(call.now))
+
+
+def _put_banner(call: Call) -> Reply:
+    given = {name: getattr(call.body, name) for name in operation_acts.BannerGiven.model_fields}
+    return _done(actions.perform(call.actor, "banner.set", operation_acts.BANNER, given, **call.how))
+
+
+def _remove_banner(call: Call) -> Reply:
+    return _done(actions.perform(call.actor, "banner.remove", operation_acts.BANNER, {}, **call.how))
+
+
 def _tokens(call: Call) -> Reply:
     # Whoever sees administrators sees their tokens; everybody sees their own.
     owner = None if call.actor.may("administrators.read") else call.actor.name
@@ -306,6 +323,11 @@ def _state(word: str, summary: str) -> Route:
 def _person(word: str, summary: str) -> Route:
     act = _act(f"administrator.{word}", "name")
     return Route("POST", f"/administrators/<name>/{word}", summary, "administrators.write", act, _DONE, body=How)
+
+
+def _switch(word: str, summary: str) -> Route:
+    act = _act(f"channel.{word}", "channel")
+    return Route("POST", f"/channels/<channel>/{word}", summary, "operations.write", act, _DONE, body=How)
 
 
 _CLIENT, _SECRETS = "/clients/<client_id>", "/clients/<client_id>/secrets"
@@ -354,6 +376,12 @@ ROUTES: tuple[Route, ...] = (
     _person("disable", "Shut an administrator out, at once."),
     _person("enable", "Let a disabled administrator back in."),
     _person("enrol", "Let an administrator enrol a passkey anew."),
+    Route("GET", "/operations", "Show which channels are off, and the banner.", "operations.read", _operations,
+          _one(answers.Operations)),
+    _switch("off", "Let no proof come over a channel any more, on every node."),
+    _switch("on", "Let proofs come over a channel again."),
+    Route("PUT", "/banner", "Put up a banner on every page.", "operations.write", _put_banner, _DONE, body=BannerAsked),
+    Route("POST", "/banner/remove", "Take the banner down.", "operations.write", _remove_banner, _DONE, body=How),
     Route("GET", "/tokens", "List tokens, never their values.", "", _tokens, _one(answers.Tokens)),
     Route("POST", "/tokens", "Make a token of one's own, shown this once.", "tokens.write", _make_token,
           {201: answers.NewToken}, body=tokens.TokenAsked),

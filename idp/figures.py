@@ -45,7 +45,7 @@ FIGURES: Mapping[str, Figure] = {
     "password": Figure(metrics.PASSWORD, ("outcome",)),
     "code": Figure(metrics.OTP_VERIFY, ("channel", "outcome")),
     "factor": Figure(metrics.FACTOR, ("factor", "outcome")),
-    "passkey": Figure(metrics.WEBAUTHN, ("outcome",)),
+    "passkey": Figure(metrics.WEBAUTHN, ("ceremony", "outcome")),
     "sent": Figure(metrics.OTP_SEND, ("channel", "outcome")),
     "delivery": Figure(metrics.OTP_DELIVERY, ("channel", "le")),
     "pause": Figure(metrics.PAUSES, ("kind",)),

@@ -1,14 +1,17 @@
 """`idp operations`: channels off and on, and the banner; also the way back when the console is out of reach."""
 
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import click
 
 from idp import clock
 from idp.admin import actions
+from idp.admin.dashboard import SPANS, Span, describe_dashboard, read_dashboard
 from idp.admin.operation_acts import BANNER, describe_operations
 from idp.commands.acting import current_operator, refusals
 from idp.commands.program import application, as_json, cli, say
+from idp.settings import settings
 
 reason = click.option("--reason", default="", help="Why, for the history.")
 
@@ -25,6 +28,20 @@ def operations_show(as_json: bool) -> None:
     with application():
         found = describe_operations(clock.now())
         say(found if as_json else [*found["channels"], *([found["banner"]] if found["banner"] else [])], as_json)
+
+
+@operation_group.command("figures")
+@click.option("--span", default="day", show_default=True, type=click.Choice(list(SPANS)))
+@as_json
+def operations_figures(span: Span, as_json: bool) -> None:
+    """Say how signing in goes: sign-ins, success by method, medians, pauses, errors by client, secrets that end."""
+    with application():
+        found = describe_dashboard(read_dashboard(span, clock.now(), ZoneInfo(settings.time_zone)))
+        if as_json:
+            say(found, as_json)
+            return
+        lists = {name: found.pop(name) for name in ("plots", "methods", "client_errors", "expiring")}
+        say([found, *lists["methods"], *lists["client_errors"], *lists["expiring"]], as_json)
 
 
 def _switch_command(word: str, text: str) -> None:

@@ -4,11 +4,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal
+from zoneinfo import ZoneInfo
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from idp import entropy
-from idp.admin import actions, client_acts, listing, operation_acts, redirect_lines, tokens
+from idp.admin import actions, client_acts, dashboard, listing, operation_acts, redirect_lines, tokens
 from idp.admin.actors import Actor
 from idp.admin.administrators import describe_administrator, list_administrators
 from idp.admin.api import answers
@@ -47,6 +48,12 @@ class ChangesAsked(Paged):
 
     state: Literal[STATES] | None = None  # type: ignore[valid-type]
     target: str | None = Field(default=None, max_length=80, pattern=r"^[A-Za-z0-9._~-]+$")
+
+
+class DashboardAsked(Query):
+    """Which time."""
+
+    span: Literal["day", "week"] = Field(default="day", description="24 hours by the hour, or 7 days by the day")
 
 
 class How(Strict):
@@ -271,6 +278,11 @@ def _operations(call: Call) -> Reply:
     return Reply(operation_acts.describe_operations(call.now))
 
 
+def _dashboard(call: Call) -> Reply:
+    board = dashboard.read_dashboard(call.query.span, call.now, ZoneInfo(settings.time_zone))
+    return Reply(dashboard.describe_dashboard(board))
+
+
 def _put_banner(call: Call) -> Reply:
     given = {name: getattr(call.body, name) for name in operation_acts.BannerGiven.model_fields}
     return _done(actions.perform(call.actor, "banner.set", operation_acts.BANNER, given, **call.how))
@@ -376,6 +388,8 @@ ROUTES: tuple[Route, ...] = (
     _person("disable", "Shut an administrator out, at once."),
     _person("enable", "Let a disabled administrator back in."),
     _person("enrol", "Let an administrator enrol a passkey anew."),
+    Route("GET", "/dashboard", "Say how signing in goes.", "operations.read", _dashboard, _one(answers.Dashboard),
+          query=DashboardAsked),
     Route("GET", "/operations", "Show which channels are off, and the banner.", "operations.read", _operations,
           _one(answers.Operations)),
     _switch("off", "Let no proof come over a channel any more, on every node."),

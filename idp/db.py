@@ -1,7 +1,7 @@
 """How durable things are stored: one SQLAlchemy for every folder, on SQLite or PostgreSQL."""
 
 import sqlite3
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from time import monotonic
@@ -66,6 +66,15 @@ class Moment(TypeDecorator[datetime]):
 def release() -> None:
     """End the read transaction before slow work, so that no lock or connection is held during it."""
     db.session.rollback()
+
+
+def look_up(statement: Executable) -> Sequence[Row[Any]]:
+    """Read some rows, and leave no transaction behind that was not there before."""
+    is_under_way = db.session.registry.has() and db.session().in_transaction()
+    rows = db.session.execute(statement).all()
+    if not is_under_way:
+        db.session.commit()
+    return rows
 
 
 def at_once(statement: Executable, values: Mapping[str, Any]) -> Row[Any] | None:

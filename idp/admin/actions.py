@@ -13,7 +13,7 @@ from typing import Any
 from sqlalchemy import update
 
 from idp import audit, entropy, logs, metrics
-from idp.admin import client_acts, people_acts
+from idp.admin import client_acts, operation_acts, people_acts
 from idp.admin.actors import Actor
 from idp.admin.changes import AdminChange, find_change, settle
 from idp.admin.client_acts import LogoGiven, Nothing, Plan, SecretAsked, SecretNamed, plan_state
@@ -61,10 +61,15 @@ def _create(client_id: str, change: AdminChange, now: datetime) -> dict[str, Any
 
 
 _AS_CLIENTS, _AS_PEOPLE = "clients.approve", "administrators.approve"
+_AS_OPERATORS = "operations.approve"
 
 
 def _to_client(needs: str, given: type[Strict], plan: Any, carry_out: Any) -> Act:
     return Act(f"clients.{needs}", _AS_CLIENTS, given, plan, carry_out)
+
+
+def _to_operations(given: type[Strict], plan: Any, carry_out: Any) -> Act:
+    return Act("operations.write", _AS_OPERATORS, given, plan, carry_out)
 
 
 def _to_person(given: type[Strict], plan: Any, carry_out: Any, *, ends_sessions: bool = False) -> Act:
@@ -89,6 +94,10 @@ ACTS: Mapping[str, Act] = {
     ),
     "administrator.enable": _to_person(Nothing, people_acts.plan_enable, people_acts.change_disabled),
     "administrator.enrol": _to_person(Nothing, people_acts.plan_enrol, people_acts.enrol_anew, ends_sessions=True),
+    "channel.off": _to_operations(Nothing, operation_acts.plan_switch(off=True), operation_acts.switch),
+    "channel.on": _to_operations(Nothing, operation_acts.plan_switch(off=False), operation_acts.switch),
+    "banner.set": _to_operations(operation_acts.BannerGiven, operation_acts.plan_banner, operation_acts.put_banner),
+    "banner.remove": _to_operations(Nothing, operation_acts.plan_no_banner, operation_acts.put_banner),
 }
 
 
@@ -142,7 +151,7 @@ def _perform(
         return Done(None)
     if emergency:
         actor.require("emergency")
-        if act.approval != _AS_CLIENTS:
+        if act.approval == _AS_PEOPLE:
             # No accident needs an administrator more; whoever broke this glass would be two people from then on.
             raise Forbidden("roles are never given alone")
     needs_two = propose or (plan.is_risky and settings.four_eyes and not actor.is_operator)

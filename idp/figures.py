@@ -52,6 +52,7 @@ FIGURES: Mapping[str, Figure] = {
 }
 # Counted here, for the metrics tell no clients apart.
 CLIENT_ERRORS: Final = "client-error"
+CLIENT_GRANTS: Final = "client-grant"
 
 
 class HourlyFigure(Base):
@@ -82,11 +83,19 @@ _ledger: PerApp[_Ledger] = PerApp(_Ledger)
 
 def count_client_error(client_id: str, error: str) -> None:
     """Count an error of a registered relying party; never call it with an id that a stranger made up."""
-    ledger = _ledger()
+    _count_client(CLIENT_ERRORS, client_id, error)
+
+
+def count_client_grant(client_id: str, grant_type: str) -> None:
+    """Count a token answer of a relying party; of a grant that is a URN, its last word."""
+    _count_client(CLIENT_GRANTS, client_id, grant_type.rpartition(":")[2])
+
+
+def _count_client(figure: str, client_id: str, detail: str) -> None:
+    ledger, key = _ledger(), (figure, f"{client_id[:70]}|{detail[:29]}")
     with ledger.lock:
-        key = (CLIENT_ERRORS, f"{client_id[:70]}|{error[:29]}")
         if key not in ledger.clients and len(ledger.clients) >= _MOST_CLIENTS:
-            key = (CLIENT_ERRORS, "…|…")
+            key = (figure, "…|…")
         ledger.clients[key] += 1
 
 
@@ -137,6 +146,15 @@ def read_figures(since: datetime, until: datetime) -> list[tuple[datetime, str, 
     columns = (HourlyFigure.hour, HourlyFigure.figure, HourlyFigure.label, HourlyFigure.count)
     query = select(*columns).where(HourlyFigure.hour >= since, HourlyFigure.hour < until)
     return [tuple(row) for row in db.session.execute(query.order_by(HourlyFigure.hour))]  # type: ignore[misc]
+
+
+def read_client_figures(client_id: str, since: datetime) -> list[tuple[datetime, str, str, int]]:
+    """Return hour, figure, detail and count of what one relying party did."""
+    own = HourlyFigure.label.startswith(f"{client_id[:70]}|", autoescape=True)
+    query = select(HourlyFigure).where(
+        HourlyFigure.hour >= since, HourlyFigure.figure.in_((CLIENT_GRANTS, CLIENT_ERRORS)), own
+    )
+    return [(row.hour, row.figure, row.label.partition("|")[2], row.count) for row in db.session.scalars(query)]
 
 
 def _add(hour: datetime, gained: Iterable[tuple[_Key, int]]) -> bool:

@@ -10,8 +10,10 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
+from idp import clock
+from idp.admin.activity import describe_activity, read_activity
 from idp.admin.actors import Actor
-from idp.admin.client_acts import Nothing, get_client
+from idp.admin.client_acts import Nothing, get_client, get_row
 from idp.admin.key_fetch import try_jwks_uri
 from idp.admin.persona import preview_tokens
 from idp.admin.redirect_lines import judge_lines
@@ -54,8 +56,13 @@ def _judge(_target: str, given: UrisAsked) -> Any:
     return [asdict(one) for one in judge_lines(given.uris, kind=given.kind)]
 
 
+def _activity(client_id: str, _given: Nothing) -> Any:
+    return describe_activity(read_activity(get_row(client_id).client_id, clock.now()))
+
+
 LOOKS: Mapping[str, Look] = {
     "client.preview": Look("clients.read", Nothing, _preview),
+    "client.activity": Look("clients.read", Nothing, _activity),
     "client.try-keys": Look("clients.write", KeysAsked, _try_keys),
     "client.judge-redirects": Look("clients.read", UrisAsked, _judge),
 }

@@ -120,6 +120,15 @@ def clients_preview(client_id: str, as_json: bool) -> None:
         say(look(current_operator(), "client.preview", client_id), as_json)
 
 
+@client_group.command("activity")
+@click.argument("client_id")
+@as_json
+def clients_activity(client_id: str, as_json: bool) -> None:
+    """Count a client's grants and errors of two weeks, day by day."""
+    with application(), refusals():
+        say(look(current_operator(), "client.activity", client_id), as_json)
+
+
 @client_group.command("check-keys")
 @click.argument("jwks_uri")
 @as_json

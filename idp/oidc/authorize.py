@@ -68,7 +68,7 @@ def _answer_or_send(to: ReturnAddress, standing: Standing, sent: Parameters, now
 def _redirect_uri(parameters: Parameters, client: Client) -> str:
     """Return where the answer goes: an address that is registered, or the console's for a trial of this browser."""
     asked = parameters["redirect_uri"]
-    if asked is not None and trials.may_end_at(asked, client, current_session()):
+    if asked is not None and trials.is_trial_address(asked) and trials.may_end_at(asked, client, current_session()):
         return asked
     return get_redirect_uri(parameters, client)
 

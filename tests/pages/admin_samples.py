@@ -6,6 +6,7 @@ from types import SimpleNamespace
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from idp.admin.activity import sum_up
 from idp.admin.actors import Actor
 from idp.admin.changes import AdminChange
 from idp.admin.console.fields import ALL_SECTIONS, fields_of
@@ -20,6 +21,7 @@ from idp.admin.secret_warnings import describe_secret
 from idp.admin.support import REASONS
 from idp.admin.support_view import OUTCOMES
 from idp.admin.trial import TOLD, Tried
+from idp.figures import CLIENT_ERRORS, CLIENT_GRANTS
 from idp.oidc.clients import Client, ClientSecret
 from idp.signin.forms import FieldError
 
@@ -64,6 +66,12 @@ SECRET = describe_secret(
     NOW,
 )  # fmt: skip
 UNNAMED = describe_secret(ClientSecret(id=2, client_id="shop", label="", created_at=NOW), NOW)
+DAYS = tuple(NOW.replace(hour=0) + timedelta(days=day - 13) for day in range(14))
+ACTIVITY = sum_up(
+    [(day, CLIENT_GRANTS, "authorization_code", 7 * number) for number, day in enumerate(DAYS)]
+    + [(DAYS[3], CLIENT_ERRORS, "invalid_grant", 12)],
+    DAYS,
+)
 TRIED = Tried(
     "shop", "s", NOW, header={"alg": "RS256", "kid": "k" * 43, "typ": "JWT"},
     claims={"iss": "https://idp.test", "sub": "s" * 43, "amr": ["hwk", "user"], "nonce": "n" * 43, "odd": "<b>"},
@@ -223,6 +231,10 @@ ADMIN: dict[str, dict[str, dict[str, Any]]] = {
                     "told": TOLD},
         "sealed": {**FRAME, "client": CLIENT, "tried": replace(TRIED, claims=None, checks=None, access_claims=None,
                    token_type="DPoP", has_refresh=False), "told": TOLD},
+    },
+    "admin/activity.html": {
+        "some": {**FRAME, "client": CLIENT, "activity": ACTIVITY, "stack": stack},
+        "none": {**FRAME, "client": CLIENT, "activity": sum_up([], DAYS), "stack": stack},
     },
     "admin/preview.html": {
         "": {**FRAME, "client": CLIENT, "shown": {"id_token": "{}", "userinfo": "{}", "token": "{}"}}

@@ -1,6 +1,6 @@
 """What the REST interface answers, as models: the OpenAPI document is read off them, and so are the answers."""
 
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any, Generic, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -140,6 +140,22 @@ class FoundKeys(Answer):
     usable: bool
     kids: list[str] = Field(description="the ids of usable keys")
     fault: str | None = Field(description="`unreachable`, `status`, `unusable` or `none`; null when all is well")
+
+
+class Day(Answer):
+    """One day of a client, on the provider's clock."""
+
+    day: date
+    granted: int
+    refused: int
+
+
+class Activity(Answer):
+    """Two weeks of a client; the last day is under way."""
+
+    days: list[Day]
+    grants: dict[str, int] = Field(description="token answers, by grant")
+    errors: dict[str, int] = Field(description="refusals, by OAuth error")
 
 
 class Preview(Answer):

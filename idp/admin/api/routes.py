@@ -272,6 +272,10 @@ def _preview(call: Call) -> Reply:
     return Reply(look(call.actor, "client.preview", call.path["client_id"]))
 
 
+def _activity(call: Call) -> Reply:
+    return Reply(look(call.actor, "client.activity", call.path["client_id"]))
+
+
 def _word(text_id: str) -> str:
     """Return what machines are told of a text of the console: its last word."""
     return text_id.rpartition(".")[2]
@@ -388,6 +392,8 @@ ROUTES: tuple[Route, ...] = (
           _one(answers.Lines), body=UrisGiven),
     Route("POST", "/jwks-uri/check", "Fetch public keys once, and say which are usable.", "clients.write", _check_keys,
           _one(answers.FoundKeys), body=KeysAsked),
+    Route("GET", f"{_CLIENT}/activity", "Count a client's grants and errors, day by day.", "clients.read", _activity,
+          _one(answers.Activity)),
     Route("GET", f"{_CLIENT}/preview", "Show what tokens a test persona would give the client.", "clients.read",
           _preview, _one(answers.Preview)),
     Route("GET", "/changes", "List changes, the latest first.", "clients.read", _changes, _CHANGES, query=ChangesAsked),

@@ -10,6 +10,7 @@ from werkzeug.wrappers import Response as BaseResponse
 
 from idp import clock
 from idp.admin import actions, client_acts, listing
+from idp.admin.activity import read_activity
 from idp.admin.changes import list_changes
 from idp.admin.console.fields import ALL_SECTIONS
 from idp.admin.console.pages import field_errors, show
@@ -17,6 +18,7 @@ from idp.admin.csv_export import to_csv
 from idp.admin.entry import blueprint, current_actor, need
 from idp.admin.faults import Conflict, Invalid
 from idp.admin.looks import look
+from idp.admin.plots import stack
 from idp.admin.redirect_lines import read_lines
 from idp.admin.schema import brief, document_of
 from idp.admin.secret_warnings import describe_secret
@@ -80,6 +82,14 @@ def client_preview(client_id: str) -> Response:
     found = look(current_actor(), "client.preview", client_id)
     shown = {name: json.dumps(one, ensure_ascii=False, indent=2) for name, one in found.items()}
     return show("preview", client=client_acts.get_client(client_id), shown=shown)
+
+
+@blueprint.get("/clients/<client_id>/activity")
+def client_activity(client_id: str) -> Response:
+    """Show a client's grants and errors of two weeks, as a plot with its table."""
+    need("clients.read")
+    client = client_acts.get_client(client_id)
+    return show("activity", client=client, activity=read_activity(client_id, clock.now()), stack=stack)
 
 
 @blueprint.post("/clients/<client_id>/<any(suspend,resume,archive,restore):act>")

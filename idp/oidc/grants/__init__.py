@@ -57,6 +57,7 @@ def token(request: ProtocolRequest) -> ProtocolResponse:
             figures.count_client_error(client.client_id, refusal.code)
         raise
     metrics.TOKEN.labels(label, "ok", "").inc()
+    figures.count_client_grant(client.client_id, label or "other")
     return json_response(200, answer, {**NO_STORE, **nonce_headers(now)})
 
 

@@ -19,6 +19,7 @@ OTP_PROVIDER = Histogram(
 OTP_AGE_AT_USE = Histogram("idp_otp_age_at_use_seconds", "Age of a code when it was typed", ["channel"], buckets=_LONG)
 OTP_VERIFY = Counter("idp_otp_verify_total", "Codes typed", ["channel", "outcome"])
 ALERTS = Counter("idp_alerts_total", "Alerts to account holders", ["kind", "channel"])
+SECRET_WARNINGS = Counter("idp_secret_warnings_total", "Secrets of clients that end soon, told to contacts", ["days"])
 MAIL_BOUNCES = Counter("idp_mail_bounces_total", "Mails that came back, addresses that do not receive", ["outcome"])
 MAIL_DOMAIN = Counter("idp_mail_domain_total", "Answers of relays, by domain", ["domain", "provider", "outcome"])
 STOPS = Counter("idp_stops_total", "Stop keys typed at `/stop`", ["outcome"])

@@ -10,7 +10,14 @@ from idp.db import db
 from idp.oidc.authorization_details import describe_details
 from idp.oidc.clients import Client
 from idp.oidc.codes import AuthorizationCode, issue_code
-from idp.oidc.consents import allowed_claims, consent_texts, granted_scopes, record_consent, wanted_scopes
+from idp.oidc.consents import (
+    allowed_claims,
+    consent_purposes,
+    consent_texts,
+    granted_scopes,
+    record_consent,
+    wanted_scopes,
+)
 from idp.oidc.errors import InvalidRequestObject, InvalidRequestUri, OAuthError
 from idp.oidc.front_channel import issue_front_channel
 from idp.oidc.grant import Grant, new_grant_id
@@ -63,6 +70,7 @@ def demand_of(standing: Standing, need: Need) -> Demand:
         wished_levels=wished_levels(asked, client),
         fresh_after=standing.fresh_after,
         consent_to=consent_texts(wanted_scopes(asked, client)) if agree else None,
+        consent_purposes=consent_purposes(wanted_scopes(asked, client), client) if agree else {},
         account_id=expected_account(standing),
         locale=locale,
         consent_details=describe_details(asked.authorization_details, locale) if agree else (),

@@ -238,9 +238,11 @@ SAMPLES: dict[str, dict[str, dict[str, Any]]] = {
         "passkey": _signin(**EMAIL, channel="email", other_channels=[], all_down=True, passkey=True),
     },
     "signin/consent.html": {
-        "some": _signin(items=["votre nom", "votre adresse e-mail"], details=[]),
+        "some": _signin(
+            items=[("votre nom", None), ("votre adresse e-mail", ("fr", "Pour vous écrire <b>"))], details=[]
+        ),
         "nothing": _signin(items=[], details=[]),
-        "a service that says more": _signin(items=["votre nom"], details=[], about=ABOUT),
+        "a service that says more": _signin(items=[("votre nom", None)], details=[], about=ABOUT),
         "details": _signin(items=[], details=[("Payer <une fois>", ["Montant : 12 €", "Vers : <b>"])]),
     },
     "signin/already.html": {"": _signin(continue_url="/signin/x/restart"), "bare": _signin()},
@@ -256,7 +258,13 @@ SAMPLES: dict[str, dict[str, dict[str, Any]]] = {
     "device/confirm.html": {
         "near": _signin(**CONFIRM),
         "far": _signin(**{**CONFIRM, "facts": {**NEAR, "minutes": 3, "is_near": False}, "asks_for_last_letters": True}),
-        "third party": _signin(**{**CONFIRM, "third_party": True, "items": ["votre nom", "votre adresse e-mail"]}),
+        "third party": _signin(
+            **{
+                **CONFIRM,
+                "third_party": True,
+                "items": [("votre nom", ("fr", "Vous nommer")), ("votre adresse e-mail", None)],
+            }
+        ),
         "third party, nothing": _signin(**{**CONFIRM, "third_party": True, "facts": {**NEAR, "minutes": 1}}),
         "details": _signin(**{**CONFIRM, "details": (("Payer une facture", ("Somme : 12 €", "À : Mairie")),)}),
         "wrong": _signin(

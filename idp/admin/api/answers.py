@@ -64,7 +64,8 @@ class ClientLine(Answer):
     security_profile: str
     redirect_uris: list[str]
     updated_at: datetime
-    secret_expires_at: datetime | None
+    secret_expires_at: datetime | None = Field(description="when the last of its secrets ends")
+    secret_standing: Literal["good", "soon", "ended"] = Field(description="`soon`: that is within 30 days")
 
 
 class Difference(Answer):
@@ -108,6 +109,8 @@ class Secret(Answer):
     label: str
     created_at: datetime
     expires_at: datetime | None
+    last_used_at: datetime | None = Field(description="to the day; null when it never was")
+    standing: Literal["good", "soon", "ended"] = Field(description="`soon`: it ends within 30 days")
 
 
 class Secrets(Answer):

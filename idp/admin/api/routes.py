@@ -17,6 +17,8 @@ from idp.admin.faults import NotFound
 from idp.admin.looks import KeysAsked, UrisAsked, look
 from idp.admin.people_acts import RolesGiven, get_administrator
 from idp.admin.schema import ClientDocument, ClientId, Line, Strict, Url, document_of
+from idp.admin.secret_warnings import describe_secret
+from idp.admin.transfer import TransferAsked
 from idp.db import db
 from idp.oidc.registration import KINDS
 from idp.settings import settings
@@ -78,6 +80,10 @@ class LogoGiven(How):
 
 class SecretGiven(How, client_acts.SecretAsked):
     """A secret to be made."""
+
+
+class TransferGiven(How, TransferAsked):
+    """Whose a client shall be."""
 
 
 class RolesAsked(How, RolesGiven):
@@ -191,11 +197,8 @@ def _update(call: Call) -> Reply:
 
 def _secrets(call: Call) -> Reply:
     client_acts.get_row(call.path["client_id"])
-    return Reply({"items": [_secret(one) for one in client_acts.list_secrets(call.path["client_id"])]})
-
-
-def _secret(one: Any) -> dict[str, Any]:
-    return {"id": one.id, "label": one.label, "created_at": one.created_at, "expires_at": one.expires_at}
+    found = client_acts.list_secrets(call.path["client_id"])
+    return Reply({"items": [describe_secret(one, call.now) for one in found]})
 
 
 def _revoke_secret(call: Call) -> Reply:
@@ -335,6 +338,8 @@ ROUTES: tuple[Route, ...] = (
     _state("resume", "Let a suspended client back in."),
     _state("archive", "Put a client away."),
     _state("restore", "Take an archived client back, suspended."),
+    Route("POST", f"{_CLIENT}/transfer", "Hand a client over to other people, who are told.", "clients.write",
+          _act("client.transfer", "client_id", given=("team", "contacts")), _DONE, body=TransferGiven),
     Route("PUT", f"{_CLIENT}/logo", "Give a client a logo, drawn anew, or none.", "clients.write",
           _act("client.logo", "client_id", given=("content",)), _DONE, body=LogoGiven, needs_version=True),
     Route("GET", _SECRETS, "List a client's secrets, never their values.", "clients.read", _secrets,

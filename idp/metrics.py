@@ -66,3 +66,4 @@ KEY_AWAITED = Gauge(
     ["alg"],
     multiprocess_mode="livemostrecent",
 )
+PROCESSES = Gauge("idp_processes", "Living processes of this node", ["kind"], multiprocess_mode="livesum")

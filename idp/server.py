@@ -6,10 +6,9 @@ import sys
 from flask import Flask
 from granian import Granian
 from granian.constants import Interfaces
-from prometheus_client import start_http_server
 from sqlalchemy.exc import SQLAlchemyError
 
-from idp import audit, create_app, logs
+from idp import audit, create_app, logs, metrics_shared
 from idp.oidc.key_service import KeyUnusable
 from idp.oidc.keys import key_ring
 from idp.settings import Settings
@@ -24,14 +23,13 @@ def served_app() -> Flask:
 def attend(app: Flask) -> Flask:
     """Give an application what a process that serves it owes it: keys at hand, the worker, the metrics."""
     settings: Settings = app.extensions["sesame"]["settings"]
+    show_figures(settings, kind="web")
     _take_keys(app)
     if settings.outbox.embedded_worker:
         worker = start_embedded_worker(app)
         # The last registered runs first: a mail that is under way is recorded before the process ends.
         atexit.register(worker.join, 5)
         atexit.register(worker.stop)
-    if settings.metrics_port:
-        _show_metrics(settings.metrics_port)
     if settings.conformance.account:
         logs.get_logger().warning("fixed-code-on", issuer=settings.issuer)
     return app
@@ -52,12 +50,12 @@ def _take_keys(app: Flask) -> None:
             audit.flush()
 
 
-def _show_metrics(port: int) -> None:
-    try:
-        start_http_server(port, addr="127.0.0.1")
-    except OSError:
-        # Another worker of this node has the port: its figures are its own. Sign-ins matter more than figures.
-        logs.get_logger().warning("metrics-port-taken", port=port)
+def show_figures(settings: Settings, *, kind: str) -> None:
+    """Count with the other processes of the node, if metrics are wanted; before anything else is counted."""
+    if settings.metrics_port:
+        metrics_shared.show_metrics(
+            kind=kind, folder=settings.metrics_folder, port=settings.metrics_port, address=settings.metrics_address
+        )
 
 
 def serve(*, host: str, port: int, workers: int, threads: int) -> None:

@@ -899,7 +899,13 @@ class Settings(Section):
     )
     trusted_hops: int = Field(default=0, ge=0, le=5, description="reverse proxies whose X-Forwarded-* are believed")
     allowed_hosts: tuple[str, ...] = Field(default=(), description="Host values answered; the issuer's own always is")
-    metrics_port: int = Field(default=0, ge=0, le=65_535, description="0: no metrics listener")
+    metrics_port: int = Field(
+        default=0, ge=0, le=65_535, description="one answer for all processes of the node; 0: no metrics listener"
+    )
+    metrics_address: str = Field(default="127.0.0.1", description="where the metrics listen; never a public address")
+    metrics_folder: Path = Field(
+        default=Path("var/metrics"), description="where the processes of one node count together; a local disk"
+    )
     log_level: Literal["debug", "info", "warning", "error"] = "info"
 
     @model_validator(mode="after")

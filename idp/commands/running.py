@@ -36,7 +36,9 @@ def worker() -> None:
     """Send what waits in the outbox, until told to stop; run any number of these."""
     _checked_settings()
     try:
-        run_worker(create_app())
+        app = create_app()
+        server.show_figures(app.extensions["sesame"]["settings"], kind="worker")
+        run_worker(app)
     except (DkimFault, RelayFault, SmppFault, SettingsFault) as fault:
         raise click.ClickException(str(fault)) from None
 

@@ -106,6 +106,12 @@ class SenderContract:
 
     def test_it_holds_nobody_up(self, make: Callable[[], Sender]) -> None:
         """Every channel of a worker shares its loop: whatever waits, waits with `await`."""
+        # The best of three: a busy machine holds a loop up once, a sender that blocks does it each time.
+        longest = min(self._longest_wait(make) for _ in range(3))
+
+        assert longest < self.blocks_for, f"the loop stood still for {longest:.2f} s"
+
+    def _longest_wait(self, make: Callable[[], Sender]) -> float:
         longest = 0.0
 
         async def act(sender: Sender) -> None:
@@ -118,8 +124,7 @@ class SenderContract:
             await sending
 
         self.live(make, act)
-
-        assert longest < self.blocks_for, f"the loop stood still for {longest:.2f} s"
+        return longest
 
     def test_what_the_network_does_wrong_is_an_answer_not_an_exception(self, make_broken: Callable[[], Sender]) -> None:
         answers: list[Answer] = []

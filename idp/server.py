@@ -8,7 +8,7 @@ from granian import Granian
 from granian.constants import Interfaces
 from sqlalchemy.exc import SQLAlchemyError
 
-from idp import audit, create_app, logs, metrics_shared
+from idp import audit, create_app, logs, metrics_shared, store_checks
 from idp.oidc.key_service import KeyUnusable
 from idp.oidc.keys import key_ring
 from idp.settings import Settings
@@ -24,6 +24,7 @@ def attend(app: Flask) -> Flask:
     """Give an application what a process that serves it owes it: keys at hand, the worker, the metrics."""
     settings: Settings = app.extensions["sesame"]["settings"]
     show_figures(settings, kind="web")
+    refuse_unsound_stores(app)
     _take_keys(app)
     if settings.outbox.embedded_worker:
         worker = start_embedded_worker(app)
@@ -48,6 +49,16 @@ def _take_keys(app: Flask) -> None:
             logs.get_logger().warning("signing-keys-unread", error_type=type(fault).__name__)
         finally:
             audit.flush()
+
+
+def refuse_unsound_stores(app: Flask) -> None:
+    """End the process when a store forgets, or has too few connections for all of us."""
+    with app.app_context():
+        faults = store_checks.check_at_start()
+    for fault in faults:
+        logs.get_logger().error("store-unsound", detail=fault)
+    if faults:
+        raise SystemExit("\n".join(f"idp: {fault}" for fault in faults))
 
 
 def show_figures(settings: Settings, *, kind: str) -> None:

@@ -831,13 +831,31 @@ class AdminSettings(Section):
         return read_networks(self.networks)
 
 
+class FleetSettings(Section):
+    """How many processes run in all, so that the connections of all can be compared with what the stores allow."""
+
+    web_nodes: int = Field(default=1, ge=0, description="machines that run `idp serve`; 0: compare nothing")
+    web_processes: int = Field(default=0, ge=0, description="of each web node; 0: what `idp serve --workers` says")
+    worker_processes: int = Field(default=1, ge=0, description="`idp worker` processes on all machines")
+    surge_nodes: int = Field(default=1, ge=0, description="web nodes that run twice while a new version is rolled out")
+    other_connections: int = Field(
+        default=10, ge=0, description="to PostgreSQL, for backups, monitoring and `idp` commands"
+    )
+
+
 class Settings(Section):
     """All settings of one provider."""
 
     issuer: str = Field(description="the exact issuer string; https, or http on a loopback host (R19)")
     database_url: SecretStr = SecretStr("sqlite:///var/sesame.db")
     database_pool: int = Field(default=5, ge=1, le=100, description="connections per process")
-    redis_url: SecretStr = Field(default=SecretStr(""), description="empty: short-lived state is kept in SQL")
+    redis_url: SecretStr = Field(
+        default=SecretStr(""),
+        description="redis://, rediss://, unix://, redis+sentinel:// or redis+cluster:// (`docs/howto/redis.md`); "
+        "empty: short-lived state is kept in SQL",
+    )
+    redis_pool: int = Field(default=32, ge=1, le=1000, description="connections to Redis (to each node) per process")
+    fleet: FleetSettings = FleetSettings()
     state_file: Path = Field(default=Path("var/state.db"), description="where SQL state is kept beside SQLite")
     smtp_url: SecretStr = SecretStr("smtp://localhost:25")
     smtp: SmtpSettings = SmtpSettings()

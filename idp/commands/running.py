@@ -1,8 +1,11 @@
 """`idp serve|worker|demo|db|doctor`: what starts the provider and looks after it."""
 
+import os
 import sys
+from typing import Any, cast
 
 import click
+from flask import current_app
 from flask_migrate import upgrade
 from sqlalchemy import text
 
@@ -27,7 +30,11 @@ from idp.worker import run_worker
 @click.option("--threads", default=8, show_default=True, help="Threads of each process.")
 def serve(host: str, port: int, workers: int, threads: int) -> None:
     """Serve the provider."""
+    # Processes that are started inherit it: how many share this machine, and the stores.
+    os.environ.setdefault("IDP_FLEET__WEB_PROCESSES", str(workers))
     _checked_settings()
+    with application():
+        server.refuse_unsound_stores(cast(Any, current_app)._get_current_object())
     server.serve(host=host, port=port, workers=workers, threads=threads)
 
 
@@ -37,6 +44,7 @@ def worker() -> None:
     _checked_settings()
     try:
         app = create_app()
+        server.refuse_unsound_stores(app)
         server.show_figures(app.extensions["sesame"]["settings"], kind="worker")
         run_worker(app)
     except (DkimFault, RelayFault, SmppFault, SettingsFault) as fault:

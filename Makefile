@@ -97,6 +97,7 @@ bench-guard: $(PACKAGES) | test-programs
 reference: $(PACKAGES)
 	$(BIN)/python -m tools.reference
 	$(BIN)/python -m tools.dashboards
+	$(BIN)/python -m tools.sizing
 
 clean:
 	rm -rf .venv var bench/.peers test-artefacts $(NODE)/node_modules $(APP)/node_modules .mypy_cache .pytest_cache .ruff_cache

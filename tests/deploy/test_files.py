@@ -1,5 +1,6 @@
 """What `deploy/` ships fits together and fits the code: settings, secrets, ports, names, commands, probes, limits."""
 
+import base64
 import fnmatch
 import re
 import shutil
@@ -12,7 +13,11 @@ from typing import Any
 import pytest
 import yaml
 
+from idp.capacity import find_demand
+from idp.settings import Settings
+from tests.conftest import example_settings
 from tests.deploy.shipped import DEPLOY, ROOT, documents, fault_of, is_setting, unknown_keys
+from tools import sizing
 
 COMPOSE = documents(DEPLOY / "compose.yaml")[0]
 OURS = ("migrate", "web-1", "web-2", "worker-1", "worker-2")
@@ -67,6 +72,22 @@ def test_the_secrets_that_are_made_are_the_ones_that_are_mounted(tmp_path: Path)
     drawn = [before[name] for name in ("pepper", "index", "subject", "code", "token", "field_key")]
     assert len(set(drawn)) == 6
     assert all(re.fullmatch(r"[\w-]{43}", one) for one in drawn)
+
+
+@pytest.mark.skipif(shutil.which("kubectl") is None, reason="kubectl writes them")
+def test_pods_get_nine_secrets_and_only_the_upgrade_the_owners(tmp_path: Path) -> None:
+    folder = tmp_path / "secrets"
+    subprocess.run([DEPLOY / "make-secrets", folder], check=True, capture_output=True)
+    told = subprocess.run([DEPLOY / "kubernetes" / "secrets", folder, "sesame"], check=True, capture_output=True)
+
+    made = {one["metadata"]["name"]: one["data"] for one in yaml.safe_load_all(told.stdout)}
+    assert made.keys() == {"sesame", "sesame-owner"}
+    for pod in pods_of(built(OVERLAYS[0])).values():
+        (box,) = pod["spec"]["containers"]
+        read = {Path(one["value"]).name for one in box["env"] if one["value"].startswith("/run/secrets")}
+        assert all(read == data.keys() for data in made.values())
+    owners = (folder / "owner_database_url").read_bytes()
+    assert [base64.b64decode(data["database_url"]) == owners for data in made.values()] == [False, True]
 
 
 # -- the image -----------------------------------------------------------------------------------------------------
@@ -150,14 +171,21 @@ def test_compose_has_redis_forget_nothing() -> None:
         assert option in command
 
 
-def test_the_pools_of_compose_fit_into_postgresql() -> None:
-    config = tomllib.loads((DEPLOY / "sesame.toml").read_text(encoding="utf-8"))
-    text = (DEPLOY / "container" / "Containerfile").read_text()
-    processes = int(re.search(r'"--workers", "(\d+)"', text)[1])  # type: ignore[index]
-    allowed = next(int(one.split("=")[1]) for one in COMPOSE["services"]["postgresql"]["command"] if "max_conn" in one)
+def configured(folder: Path) -> dict[str, Any]:
+    return tomllib.loads((folder / "sesame.toml").read_text(encoding="utf-8"))
 
-    # Two web nodes, two workers, whose couriers have connections besides; ten for people and backups.
-    assert config["database_pool"] * (2 * processes + 2) + 10 <= allowed
+
+def test_the_pools_of_compose_fit_into_postgresql() -> None:
+    fleet = configured(DEPLOY)["fleet"]
+    wanted = find_demand(Settings.model_validate(example_settings(**configured(DEPLOY), redis_url="redis://redis")))
+    command = COMPOSE["services"]["postgresql"]["command"]
+    allowed = next(int(option.split("=")[1]) for option in command if "max_connections" in option)
+
+    assert fleet["web_nodes"] == sum(name.startswith("web-") for name in COMPOSE["services"])
+    assert fleet["worker_processes"] == sum(name.startswith("worker-") for name in COMPOSE["services"])
+    assert f'"--workers", "{fleet["web_processes"]}"' in (DEPLOY / "container" / "Containerfile").read_text()
+    # PostgreSQL keeps three for superusers.
+    assert wanted.database <= allowed - 3
 
 
 # -- systemd -------------------------------------------------------------------------------------------------------
@@ -291,6 +319,19 @@ def test_an_overlay_answers_under_the_name_that_it_is_configured_for(overlay: Pa
     assert [f"https://{host}" for one in ingress["tls"] for host in one["hosts"]] == [issuer]
 
 
+@pytest.mark.skipif(shutil.which("kubectl") is None, reason="patches are what is looked at: kubectl applies them")
+@pytest.mark.parametrize("overlay", OVERLAYS, ids=lambda overlay: overlay.name)
+def test_an_overlay_says_how_many_it_may_become(overlay: Path) -> None:
+    all_of_it, fleet = built(overlay), configured(overlay)["fleet"]
+    pods = {one["metadata"]["name"]: one["spec"] for one in of_kind(all_of_it, "Deployment")}
+    scaled = [one["spec"]["maxReplicas"] for one in of_kind(all_of_it, "HorizontalPodAutoscaler")]
+    arguments = pods["sesame-web"]["template"]["spec"]["containers"][0]["args"]
+
+    assert fleet["web_nodes"] == (scaled or [pods["sesame-web"].get("replicas")])[0]
+    assert fleet["web_processes"] == int(arguments[arguments.index("--workers") + 1])
+    assert fleet["worker_processes"] == pods["sesame-worker"]["replicas"]
+
+
 @pytest.mark.parametrize("overlay", OVERLAYS, ids=lambda overlay: overlay.name)
 def test_pods_may_do_no_more_than_they_must(overlay: Path) -> None:
     for name, pod in pods_of(built(overlay)).items():
@@ -344,6 +385,24 @@ def test_every_pod_is_closed_and_then_opened_by_name(overlay: Path) -> None:
 def _chooses(selector: dict[str, Any], labels: dict[str, str]) -> bool:
     by_name = selector.get("matchLabels", {}).items() <= labels.items()
     return by_name and all(labels.get(one["key"]) in one["values"] for one in selector.get("matchExpressions", ()))
+
+
+# -- how large -----------------------------------------------------------------------------------------------------
+
+
+def test_the_sizing_guide_is_what_the_measurements_come_to() -> None:
+    page = sizing.PAGE.read_text(encoding="utf-8")
+
+    assert page == sizing.render(page), "docs/howto/size.md is stale: run `make reference`"
+
+
+def test_twice_the_peak_takes_twice_of_what_grows_with_it() -> None:
+    costs = sizing.measured()
+    one, two = (int(sizing.size(peak, costs)["processors of web nodes"]) for peak in (1000, 2000))
+
+    assert 2 * one - 1 <= two <= 2 * one
+    # By hand: 23.788 ms of Argon2id for six of ten, at 60 %.
+    assert sizing.size(1000, {**costs, "argon2": 0.023788})["… of these for Argon2id"] == "24"
 
 
 # -- the proxy -----------------------------------------------------------------------------------------------------

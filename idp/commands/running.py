@@ -27,11 +27,12 @@ from idp.worker import run_worker
 @click.option("--host", default="127.0.0.1", show_default=True)
 @click.option("--port", default=8000, show_default=True)
 @click.option("--workers", default=1, show_default=True, help="Processes.")
-@click.option("--threads", default=8, show_default=True, help="Threads of each process.")
+@click.option("--threads", default=16, show_default=True, help="Threads of each process.")
 def serve(host: str, port: int, workers: int, threads: int) -> None:
     """Serve the provider."""
     # Processes that are started inherit it: how many share this machine, and the stores.
     os.environ.setdefault("IDP_FLEET__WEB_PROCESSES", str(workers))
+    os.environ.setdefault("IDP_FLEET__WEB_THREADS", str(threads))
     _checked_settings()
     with application():
         server.refuse_unsound_stores(cast(Any, current_app)._get_current_object())

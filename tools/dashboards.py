@@ -1,13 +1,16 @@
-"""Writes `deploy/grafana/*.json`, the five dashboards, from the tables below: ``make reference``.
+"""Writes `deploy/grafana/*.json` from the tables below, and a last one of what is in none of them: ``make reference``.
 
 `tests/deploy/test_figures.py` fails when a file is not what this writes, or a query asks for what nobody counts.
 """
 
 import json
+import re
 import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from prometheus_client import REGISTRY
 
 FOLDER = Path(__file__).parent.parent / "deploy" / "grafana"
 _WIDTH, _HEIGHT, _ROW = 8, 8, 24
@@ -281,6 +284,8 @@ DASHBOARDS: dict[str, tuple[str, tuple[Panel, ...]]] = {
             Panel("Argon2, attente comprise", _quantiles("idp_password_hash_seconds", 0.5, 0.95), "s"),
             Panel("Mots de passe hachés par seconde", _one(_rate("idp_password_hash_seconds_count"))),
             Panel("Files de hachage pleines", _one(_rate("idp_password_total", where='outcome="busy"'))),
+            Panel("Mots de passe qui attendent", _one("sum(idp_password_waiting)")),
+            Panel("Personnes priées de revenir", _one(_rate("idp_shed_total", "what"), "{{what}}")),
             Panel("Annuaire externe, p95", _one(_quantile(0.95, "idp_directory_seconds", by="act"), "{{act}}"), "s"),
             Panel("Comptes faits ou changés par l'annuaire", _one(_rate("idp_provisioned_total", "act"), "{{act}}")),
             Panel("Nœuds qui répondent", _one('sum by (job) (up{job=~"sesame-.*"})', "{{job}}"), kind="stat"),
@@ -303,9 +308,42 @@ DASHBOARDS: dict[str, tuple[str, tuple[Panel, ...]]] = {
 }
 
 
+REST = "reste"
+
+
+def series() -> dict[str, tuple[str, tuple[str, ...]]]:
+    """Return what a node counts, by the name that a query asks for: its kind and its labels."""
+    import idp.metrics  # noqa: F401 - what it defines is in the registry
+
+    found = {}
+    for collector in set(REGISTRY._names_to_collectors.values()):
+        name, kind = getattr(collector, "_name", ""), getattr(collector, "_type", "")
+        if name.startswith("idp_"):
+            found[name + {"counter": "_total", "histogram": "_bucket"}.get(kind, "")] = kind, collector._labelnames  # type: ignore[attr-defined]
+    return found
+
+
+def _rest() -> tuple[Panel, ...]:
+    """Return a plain panel for each series that no dashboard above asks for: a new metric is seen at once."""
+    asked = " ".join(query for _, panels in DASHBOARDS.values() for panel in panels for query, _ in panel.queries)
+    panels = []
+    for name, (kind, labels) in sorted(series().items()):
+        if re.search(rf"\b{name.removesuffix('_bucket')}", asked) is None:
+            by, legend = ", ".join(labels), " ".join(f"{{{{{label}}}}}" for label in labels)
+            query = {"counter": _rate(name, by), "histogram": _quantile(0.95, name.removesuffix("_bucket"), by=by)}
+            plain = f"max by ({by}) ({name})" if by else f"max({name})"
+            panels.append(Panel(name, _one(query.get(kind, plain), legend)))
+    return tuple(panels)
+
+
+def names() -> list[str]:
+    """Return the name of every dashboard."""
+    return [*DASHBOARDS, REST]
+
+
 def render(name: str) -> str:
     """Return one dashboard as Grafana (10 and newer) imports it."""
-    title, panels = DASHBOARDS[name]
+    title, panels = DASHBOARDS[name] if name in DASHBOARDS else ("Sésame 6 · Le reste", _rest())
     board = {
         "uid": f"sesame-{name}", "title": title, "tags": ["sesame"], "schemaVersion": 39, "version": 1,
         "editable": True, "timezone": "Europe/Paris", "refresh": "30s", "time": {"from": "now-6h", "to": "now"},
@@ -353,7 +391,7 @@ def _panel(number: int, panel: Panel) -> dict[str, Any]:
 def write() -> None:
     """Write every dashboard."""
     FOLDER.mkdir(parents=True, exist_ok=True)
-    for name in DASHBOARDS:
+    for name in names():
         (FOLDER / f"{name}.json").write_text(render(name), encoding="utf-8")
 
 

@@ -27,6 +27,7 @@ from idp.oidc.needs import (
 from idp.oidc.once import use_up
 from idp.oidc.request import AuthorizationRequest
 from idp.oidc.response_modes import ReturnAddress, answer, refuse
+from idp.oidc.trials import is_trial_address
 from idp.session import Session
 from idp.signin.interaction import Demand, start_interaction
 from idp.web import change_session, ensure_session
@@ -81,11 +82,13 @@ def hand_over(to: ReturnAddress, standing: Standing, now: datetime) -> Response:
         fault = InvalidRequestUri if asked.is_pushed else InvalidRequestObject
         return turn_away(to, fault("The request was used before."), client)
     grant = grant_of(asked, client, session)
-    if standing.agreed and not client.first_party:
+    # A trial ends in the console: the client has seen nobody, and nobody has agreed to what it will ask for.
+    is_trial = is_trial_address(asked.redirect_uri)
+    if standing.agreed and not client.first_party and not is_trial:
         agreed = wanted_scopes(asked, client)
         record_consent(account_id=session.account_id, client_id=client.client_id, scopes=agreed, now=now)
         db.session.commit()
-    if client.client_id not in session.clients:
+    if client.client_id not in session.clients and not is_trial:
         join(grant, client, now)
         change_session(lambda held: held.with_client(client.client_id))
     fields = _issue(standing, grant, to, now)

@@ -79,7 +79,7 @@ class Restart:
     service: str
 
 
-INTERACTIONS = Space("interaction", Interaction)
+INTERACTIONS = Space("interaction", Interaction, once=True)
 RESTARTS = Space("restart", Restart)
 
 

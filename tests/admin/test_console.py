@@ -474,6 +474,16 @@ def test_lines_are_judged_while_they_are_typed(admin: Coming) -> None:
     assert "<b>" not in rita.text
 
 
+def test_an_svg_logo_is_refused_with_a_sentence(admin: Coming, shop: str) -> None:
+    """AC-182: what browsers execute is not kept, whatever its file is called."""
+    eve = admin("eve", "/admin/clients/shop")
+    svg = b'<?xml version="1.0"?><svg xmlns="http://www.w3.org/2000/svg" onload="alert(1)"/>'
+    eve.post("/admin/clients/shop/logo", logo=(BytesIO(svg), "logo.png"))
+
+    assert eve.page.status_code == 422
+    assert "Un SVG est un programme" in eve.text
+
+
 def test_keys_at_an_address_are_tried_and_our_network_is_not_mapped(admin: Coming, shop: str) -> None:
     eve = admin("eve", "/admin/clients/shop/edit/proof")
     eve.submit("proof", jwks_uri="https://127.0.0.1/keys", test="yes")

@@ -57,6 +57,7 @@ def test_every_page_template_has_a_sample() -> None:
         "admin/pieces.html",
         "admin/support_banner.html",
         "help/pictograms.html",
+        "signin/typed.html",
     }
 
 

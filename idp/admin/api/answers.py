@@ -131,6 +131,22 @@ class Lines(Answer):
     items: list[Line]
 
 
+class FoundKeys(Answer):
+    """What is at the address of a client's keys."""
+
+    usable: bool
+    kids: list[str] = Field(description="the ids of usable keys")
+    fault: str | None = Field(description="`unreachable`, `status`, `unusable` or `none`; null when all is well")
+
+
+class Preview(Answer):
+    """What the tokens of a test persona hold: nobody's data, the client's own rules."""
+
+    id_token: dict[str, Any]
+    userinfo: dict[str, Any]
+    token: dict[str, Any]
+
+
 class Administrator(Answer):
     """An administrator."""
 

@@ -8,12 +8,13 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from idp import entropy
-from idp.admin import actions, client_acts, listing, redirect_lines, tokens
+from idp.admin import actions, client_acts, listing, tokens
 from idp.admin.actors import Actor
 from idp.admin.administrators import describe_administrator, list_administrators
 from idp.admin.api import answers
 from idp.admin.changes import STATES, AdminChange, describe_change, list_changes
 from idp.admin.faults import NotFound
+from idp.admin.looks import KeysAsked, UrisAsked, look
 from idp.admin.people_acts import RolesGiven, get_administrator
 from idp.admin.schema import ClientDocument, ClientId, Line, Strict, Url, document_of
 from idp.db import db
@@ -89,10 +90,9 @@ class AdministratorGiven(RolesAsked):
     name: str = Field(pattern=r"^[a-z][a-z0-9.-]{0,38}[a-z0-9]$")
 
 
-class UrisGiven(Strict):
-    """Redirect URIs to be judged."""
+class UrisGiven(UrisAsked):
+    """Redirect URIs to be judged, of characters that JSON can say back."""
 
-    kind: Literal[tuple(KINDS)] = "website"  # type: ignore[valid-type]
     uris: list[Url] = Field(max_length=100)
 
 
@@ -236,17 +236,31 @@ def _decide(decision: Callable[..., actions.Done]) -> Callable[[Call], Reply]:
 
 
 def _check_uris(call: Call) -> Reply:
-    judged = redirect_lines.judge_lines(call.body.uris, kind=call.body.kind)
     items = [
         {
-            "uri": one.uri,
-            "usable": one.fault is None,
-            "faults": [one.fault] if one.fault else [],
-            "notes": [note.rpartition(".")[2] for note in one.notes],
+            "uri": one["uri"],
+            "usable": one["fault"] is None,
+            "faults": [one["fault"]] if one["fault"] else [],
+            "notes": [_word(note) for note in one["notes"]],
         }
-        for one in judged
+        for one in look(call.actor, "client.judge-redirects", given=call.body.model_dump())
     ]
     return Reply({"items": items})
+
+
+def _check_keys(call: Call) -> Reply:
+    found = look(call.actor, "client.try-keys", given=call.body.model_dump())
+    fault = found["fault"]
+    return Reply({"usable": fault is None, "kids": found["kids"], "fault": None if fault is None else _word(fault)})
+
+
+def _preview(call: Call) -> Reply:
+    return Reply(look(call.actor, "client.preview", call.path["client_id"]))
+
+
+def _word(text_id: str) -> str:
+    """Return what machines are told of a text of the console: its last word."""
+    return text_id.rpartition(".")[2]
 
 
 def _administrators(_call: Call) -> Reply:
@@ -333,6 +347,10 @@ ROUTES: tuple[Route, ...] = (
           query=Paged),
     Route("POST", "/redirect-uris/check", "Judge redirect URIs, each by itself.", "clients.read", _check_uris,
           _one(answers.Lines), body=UrisGiven),
+    Route("POST", "/jwks-uri/check", "Fetch public keys once, and say which are usable.", "clients.write", _check_keys,
+          _one(answers.FoundKeys), body=KeysAsked),
+    Route("GET", f"{_CLIENT}/preview", "Show what tokens a test persona would give the client.", "clients.read",
+          _preview, _one(answers.Preview)),
     Route("GET", "/changes", "List changes, the latest first.", "clients.read", _changes, _CHANGES, query=ChangesAsked),
     Route("GET", "/changes/<change_id>", "Show a change.", "clients.read", _change, _one(answers.Change)),
     Route("POST", "/changes/<change_id>/approve", "Apply what somebody else asked for.", "", _decide(actions.approve),

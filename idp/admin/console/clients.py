@@ -15,12 +15,19 @@ from idp.admin.console.fields import ALL_SECTIONS
 from idp.admin.console.pages import field_errors, show
 from idp.admin.entry import blueprint, current_actor, need
 from idp.admin.faults import Conflict, Invalid
-from idp.admin.persona import preview_tokens
+from idp.admin.looks import look
 from idp.admin.schema import brief, document_of
 from idp.oidc.registration import SECRETLESS
+from idp.oidc.trials import can_be_tried
 from idp.signin.forms import error, one_field
 
-_STATES = ("suspend", "resume", "archive", "restore")
+# How the fault of a logo begins, as said to machines, and the text that says it to a person.
+_LOGO_TEXTS = {
+    "is neither": "admin.logo.kind",
+    "is SVG": "admin.logo.svg",
+    "is larger": "admin.logo.large",
+    "cannot be drawn": "admin.logo.broken",
+}
 
 
 @blueprint.get("/clients")
@@ -54,10 +61,9 @@ def client_history(client_id: str) -> Response:
 @blueprint.get("/clients/<client_id>/preview")
 def client_preview(client_id: str) -> Response:
     """Show what tokens a test persona would give the client."""
-    need("clients.read")
-    client = client_acts.get_client(client_id)
-    shown = {name: json.dumps(one, ensure_ascii=False, indent=2) for name, one in preview_tokens(client).items()}
-    return show("preview", client=client, shown=shown)
+    found = look(current_actor(), "client.preview", client_id)
+    shown = {name: json.dumps(one, ensure_ascii=False, indent=2) for name, one in found.items()}
+    return show("preview", client=client_acts.get_client(client_id), shown=shown)
 
 
 @blueprint.post("/clients/<client_id>/<any(suspend,resume,archive,restore):act>")
@@ -71,11 +77,13 @@ def client_state(client_id: str, act: str) -> BaseResponse:
 def client_secret(client_id: str) -> BaseResponse:
     """Make a secret and show it once."""
     overlap = {"keep": None, "now": 0}.get(one_field("overlap"))
-    given = {"label": one_field("label").strip(), "overlap_days": overlap}
+    given = {"label": one_field("label").strip(), "overlap_days": overlap, "expires_days": _days("expires_days")}
     try:
         done = actions.perform(current_actor(), "client.add-secret", client_id, given, now=clock.now())
     except (Invalid, Conflict) as refusal:
-        return _client(client_id, 422, errors=field_errors(refusal))
+        is_number = any(name == "expires_days" for name, _why in refusal.faults)
+        wrong = [error("expires_days", "admin.secret.expires_wrong")] if is_number else field_errors(refusal)
+        return _client(client_id, 422, errors=wrong)
     name = client_acts.get_client(client_id).name
     return show(
         "shown", what="secret", value=done.shown_once["client_secret"], about=name, back=f"/clients/{client_id}"
@@ -99,12 +107,20 @@ def client_logo(client_id: str) -> BaseResponse:
     # Larger than other forms, and not larger than a logo.
     request.max_content_length = 200_000
     file = request.files.get("logo")
-    content = base64.b64encode(file.read(150_000)).decode() if file else None
+    content = base64.b64encode(file.read(150_000)).decode() if file else ""
+    given = {"content": None if one_field("remove") == "yes" else content}
     try:
-        done = actions.perform(current_actor(), "client.logo", client_id, {"content": content or ""}, now=clock.now())
+        done = actions.perform(current_actor(), "client.logo", client_id, given, now=clock.now())
     except Invalid as refusal:
-        return _client(client_id, 422, errors=field_errors(refusal))
+        told = next((text for start, text in _LOGO_TEXTS.items() if refusal.faults[0][1].startswith(start)), None)
+        return _client(client_id, 422, errors=[error("content", told)] if told else field_errors(refusal))
     return redirect(f"/admin/clients/{client_id}?done={'waiting' if done.is_waiting else 'saved'}", 303)
+
+
+def _days(name: str) -> int | None:
+    """Return a number of days, or ``None`` for an empty field; what is no number becomes one that is refused."""
+    typed = one_field(name).strip()
+    return None if not typed else int(typed) if typed.isascii() and typed.isdecimal() and len(typed) < 6 else 0
 
 
 def _client(client_id: str, status: int = 200, **more: Any) -> Response:
@@ -122,6 +138,7 @@ def _client(client_id: str, status: int = 200, **more: Any) -> Response:
         sections=list(ALL_SECTIONS) if who.may("clients.write") else [],
         changes=list_changes(target=client_id, acts="client", limit=5),
         now=clock.now(),
+        can_be_tried=can_be_tried(client) and who.may("clients.write"),
         done=request.args.get("done"),
         **more,
     )

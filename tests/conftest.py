@@ -240,12 +240,7 @@ def registered_before(name: str, register: Callable[[], Any]) -> Any:
 
 def forget_state(app: Flask) -> None:
     """Empty the state store."""
-    store = app.extensions["sesame"]["state"].store
-    if hasattr(store, "empty"):
-        store.empty()
-    else:
-        with store._engine.connect() as connection:
-            connection.execute(text("DELETE FROM state_entries"))
+    app.extensions["sesame"]["state"].store.empty()
 
 
 def forget_caches() -> None:

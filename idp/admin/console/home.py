@@ -3,13 +3,25 @@
 from flask import Response
 
 from idp.admin.changes import list_changes
-from idp.admin.console import clients, dashboard, edit, enrol, operations, people, register, support, tokens, waiting
+from idp.admin.console import (
+    clients,
+    dashboard,
+    edit,
+    enrol,
+    keys,
+    operations,
+    people,
+    register,
+    support,
+    tokens,
+    waiting,
+)
 from idp.admin.console.pages import show
 from idp.admin.entry import blueprint, current_actor
 
 __all__ = ["PARTS", "blueprint"]
 # A file each; importing it gives the console its pages.
-PARTS = (clients, edit, register, waiting, people, tokens, enrol, support, operations, dashboard)
+PARTS = (clients, edit, register, waiting, people, tokens, enrol, support, operations, dashboard, keys)
 
 
 @blueprint.get("", strict_slashes=False)

@@ -1,6 +1,7 @@
 """How durable things are stored: one SQLAlchemy for every folder, on SQLite or PostgreSQL."""
 
 import sqlite3
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from time import monotonic
@@ -9,7 +10,7 @@ from typing import Any
 from flask import Flask
 from flask_migrate import Migrate
 from flask_sqlalchemy import SQLAlchemy
-from sqlalchemy import DateTime, Dialect, Engine, MetaData, TypeDecorator, event
+from sqlalchemy import DateTime, Dialect, Engine, Executable, MetaData, Row, TypeDecorator, event
 from sqlalchemy.engine import Connection
 from sqlalchemy.exc import DisconnectionError
 from sqlalchemy.orm import DeclarativeBase
@@ -63,6 +64,15 @@ class Moment(TypeDecorator[datetime]):
 def release() -> None:
     """End the read transaction before slow work, so that no lock or connection is held during it."""
     db.session.rollback()
+
+
+def look_up(statement: Executable) -> Sequence[Row[Any]]:
+    """Read some rows, and leave no transaction behind that was not there before."""
+    is_under_way = db.session.registry.has() and db.session().in_transaction()
+    rows = db.session.execute(statement).all()
+    if not is_under_way:
+        db.session.commit()
+    return rows
 
 
 def init_db(app: Flask, url: str, pool: int) -> None:

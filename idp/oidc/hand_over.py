@@ -5,7 +5,7 @@ from datetime import datetime
 from flask import Response, redirect
 from werkzeug.wrappers import Response as BaseResponse
 
-from idp import i18n, logs, metrics, session_clients
+from idp import figures, i18n, logs, metrics, session_clients
 from idp.db import db
 from idp.oidc.authorization_details import describe_details
 from idp.oidc.clients import Client
@@ -23,6 +23,7 @@ from idp.oidc.front_channel import issue_front_channel
 from idp.oidc.grant import Grant, new_grant_id
 from idp.oidc.id_token import sid_for
 from idp.oidc.needs import (
+    UNMET,
     Need,
     Standing,
     expected_account,
@@ -40,6 +41,10 @@ from idp.signin.interaction import Demand, start_interaction
 from idp.web import change_session, ensure_session
 
 log = logs.get_logger()
+# What a good request is answered when the visitor, or nobody, goes on.
+_NO_ERRORS = frozenset(
+    {"access_denied", "login_required", "interaction_required", "consent_required", "account_selection_required", UNMET}
+)
 
 
 def send_to_sign_in(standing: Standing, need: Need, *, restart_url: str, now: datetime) -> BaseResponse:
@@ -153,6 +158,8 @@ def _issue(standing: Standing, grant: Grant, to: ReturnAddress, now: datetime) -
 
 def turn_away(to: ReturnAddress, fault: OAuthError, client: Client) -> Response:
     metrics.AUTHORIZE.labels(fault.code).inc()
+    if fault.code not in _NO_ERRORS:
+        figures.count_client_error(client.client_id, fault.code)
     detail = fault.detail or fault.description
     log.info("authorization-refused", client_id=client.client_id, error=fault.code, detail=detail)
     return refuse(to, fault)

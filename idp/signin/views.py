@@ -201,6 +201,15 @@ def no_channel_page(interaction_id: str) -> Response:
     return page("signin/no_channel.html", 403, interaction=facts.interaction.id)
 
 
+@blueprint.get("/<interaction_id>/switched-off")
+def switched_off_page(interaction_id: str) -> Response:
+    """Say that what is needed cannot be done for now; the sign-in waits."""
+    facts = enter(interaction_id, "switched-off")
+    answer = page("signin/switched_off.html", 503, interaction=facts.interaction.id, switched_off=facts.switched_off)
+    answer.headers["Retry-After"] = "60"
+    return answer
+
+
 @blueprint.get("/<interaction_id>/restricted")
 def restricted_page(interaction_id: str) -> Response:
     """Say that this account cannot sign in now, and whom to ask."""

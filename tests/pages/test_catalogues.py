@@ -13,6 +13,7 @@ from idp.admin.actions import ACTS
 from idp.admin.changes import STATES
 from idp.admin.console.fields import ALL_SECTIONS
 from idp.admin.console.register import KINDS as REGISTERED
+from idp.admin.dashboard import SPANS
 from idp.admin.listing import STATES as LISTED
 from idp.admin.roles import ROLES
 from idp.admin.support import REASONS
@@ -20,7 +21,9 @@ from idp.admin.support_view import GLOSSARY, OUTCOMES
 from idp.admin.trial import TOLD
 from idp.messages import gsm7
 from idp.messages.alerts import KINDS
+from idp.mfa.methods import FACTORS, METHODS
 from idp.oidc.registration import KINDS as KINDS_OF_CLIENTS
+from idp.oidc.rotation import MOVES
 from tests.pages.conftest import IDP, Render
 
 TRANSLATIONS = IDP / "translations"
@@ -79,6 +82,18 @@ FAMILIES = {
     "admin.state.": LISTED,
     "admin.change.": STATES,
     "admin.act.": tuple(ACTS),
+    "admin.channel.": (*METHODS, *FACTORS),
+    "off.": (*METHODS, *FACTORS),
+    "admin.key.": ("rotate", "revoke"),
+    "admin.key.text.": ("rotate", "revoke"),
+    "admin.key.state.": tuple(MOVES),
+    "admin.key.wait.": ("too-young", "clients-late", "ready"),
+    "admin.key.client.": ("seen", "late", "unseen"),
+    "dashboard.span.": tuple(SPANS),
+    "dashboard.when.": tuple(SPANS),
+    "dashboard.plot.": ("sign_ins", "delivery", "pauses"),
+    "admin.banner.": ("fr", "en", "begins_at", "ends_at"),
+    "admin.banner.hint.": ("begins_at", "ends_at"),
     "admin.role.": tuple(ROLES),
     "admin.section.": tuple(ALL_SECTIONS),
     "admin.danger.": LISTED,

@@ -1,14 +1,14 @@
 """When a client's secret was last used, and how soon before its end somebody was warned.
 
 Revision ID: 0023
-Revises: 0020
+Revises: 0021
 """
 
 import sqlalchemy as sa
 from alembic import op
 
 revision = "0023"
-down_revision = "0020"
+down_revision = "0021"
 branch_labels = None
 depends_on = None
 

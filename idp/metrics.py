@@ -11,6 +11,8 @@ LOGIN_STEP = Counter("idp_login_step_total", "Steps of sign-ins", ["step", "outc
 LOGIN_DURATION = Histogram("idp_login_duration_seconds", "First page to complete sign-in", ["method"], buckets=_LONG)
 PASSWORD = Counter("idp_password_total", "Passwords checked", ["outcome"])
 PASSWORD_HASH = Histogram("idp_password_hash_seconds", "Argon2 with its waiting time", buckets=_STEPS)
+PASSWORD_WAITING = Gauge("idp_password_waiting", "Passwords that wait for a hashing lane", multiprocess_mode="livesum")
+SHED = Counter("idp_shed_total", "People asked to come back because too many came at once", ["what"])
 DIRECTORY = Histogram("idp_directory_seconds", "Time of an outside directory to answer", ["act"], buckets=_STEPS)
 PROVISIONED = Counter("idp_provisioned_total", "Accounts made, changed or ended by an outside directory", ["act"])
 OTP_SEND = Counter("idp_otp_send_total", "Codes handed to the outbox or to a relay", ["channel", "reason", "outcome"])

@@ -318,7 +318,12 @@ class PasswordSettings(Section):
     memory_kib: int = Field(default=19_456, ge=64)
     time_cost: int = Field(default=2, ge=1)
     parallelism: int = Field(default=1, ge=1)
-    lanes: int = Field(default=0, ge=0, description="hashes at once; 0 = one per processor")
+    lanes: int = Field(
+        default=0, ge=0, description="hashes at once in one process; 0: the processors, shared by the web processes"
+    )
+    queue: int = Field(
+        default=0, ge=0, description="that wait for a lane at once; 0: so many that half of the threads stay free"
+    )
     wait: timedelta = Field(default=timedelta(seconds=2), description="how long a sign-in waits for a lane")
     minimum_length: int = Field(default=12, ge=8)
     refuse_after: timedelta = Field(
@@ -484,11 +489,6 @@ class Lifetimes(Section):
     session_absolute: timedelta = timedelta(hours=12)
     fresh_proof: timedelta = timedelta(minutes=5)
     client_cache: timedelta = timedelta(seconds=10)
-    account_cache: timedelta = Field(
-        default=timedelta(0),
-        description="how old what UserInfo and introspection know of an account may be; above 0, another node's change "
-        "of an account is seen that much later",
-    )
     key_cache: timedelta = timedelta(seconds=60)
     known_device: timedelta = timedelta(days=365)
 
@@ -836,6 +836,7 @@ class FleetSettings(Section):
 
     web_nodes: int = Field(default=1, ge=0, description="machines that run `idp serve`; 0: compare nothing")
     web_processes: int = Field(default=0, ge=0, description="of each web node; 0: what `idp serve --workers` says")
+    web_threads: int = Field(default=0, ge=0, description="of each web process; 0: what `idp serve --threads` says")
     worker_processes: int = Field(default=1, ge=0, description="`idp worker` processes on all machines")
     surge_nodes: int = Field(default=1, ge=0, description="web nodes that run twice while a new version is rolled out")
     other_connections: int = Field(

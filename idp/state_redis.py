@@ -123,7 +123,7 @@ class RedisStore:
         self._ask(("PING",))
 
     def empty(self) -> None:
-        """Forget everything, between tests."""
+        """Forget everything: the database of this number is ours alone."""
         self._ask(("FLUSHDB",))
 
     def close(self) -> None:

@@ -27,47 +27,57 @@ log = logs.get_logger()
 
 @dataclass
 class _Book:
-    """What this process has noted, by fingerprint, and what of it is not written yet."""
+    """What an application of this process has noted and not written yet, by fingerprint."""
 
-    noted: dict[str, datetime] = field(default_factory=dict)
     due: dict[str, datetime] = field(default_factory=dict)
     written_at: datetime = datetime(1970, 1, 1, tzinfo=UTC)
-    lock: threading.Lock = field(default_factory=threading.Lock)
 
 
 _book: PerApp[_Book] = PerApp(_Book)
+# Asked at every request, so of no application: no two of them have a secret in common.
+_noted: dict[str, datetime] = {}
+_lock = threading.Lock()
+# Whether some application has something to write.
+_waiting: set[int] = set()
 
 
 def note_secret(fingerprint: str, now: datetime) -> None:
     """Note that a secret proved its client; costs a look into a dictionary."""
-    book = _book()
-    noted = book.noted.get(fingerprint)
+    noted = _noted.get(fingerprint)
     if noted is not None and now - noted < AGAIN:
         return
-    with book.lock:
-        if len(book.noted) >= _MOST:
-            book.noted.clear()
-        book.noted[fingerprint] = book.due[fingerprint] = now
+    book = _book()
+    with _lock:
+        if len(_noted) >= _MOST:
+            _noted.clear()
+        _noted[fingerprint] = book.due[fingerprint] = now
+        _waiting.add(id(book))
 
 
 def write_secrets_when_due(now: datetime) -> None:
     """Write what was noted, at most once a minute; what this request left uncommitted is abandoned."""
+    if not _waiting:
+        return
     book = _book()
     if not book.due or now - book.written_at < _WRITE_EVERY:
         return
-    with book.lock:
+    with _lock:
         due, book.due, book.written_at = book.due, {}, now
+        _waiting.discard(id(book))
     try:
         _write(due)
     except (DBAPIError, PoolTimeout) as fault:
         # Told to people, not relied on: the answer of this request is worth more.
         db.session.rollback()
-        book.noted.clear()
+        _noted.clear()
         log.warning("secret-use-unwritten", error_type=type(fault).__name__)
 
 
 def forget_uses() -> None:
     """Forget what was noted and not written."""
+    with _lock:
+        _waiting.discard(id(_book()))
+        _noted.clear()
     _book.forget()
 
 

@@ -66,6 +66,9 @@ class Interaction:
     enrols_here: bool = False
     promoted_to: str | None = None
     enrolled: str | None = None
+    # How often too many signed in at once for this one's password, and the number that was typed, sealed.
+    waits: int = 0
+    waits_for: str = ""
     outcome: Outcome | None = None
     answered_at: datetime | None = None
 

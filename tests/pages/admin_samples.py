@@ -102,6 +102,23 @@ BANNER = {
     "ends_at": (NOW + timedelta(hours=3)).isoformat(), "shows": True, "changed_at": NOW, "changed_by": "olga",
 }  # fmt: skip
 
+KEY = {
+    "kid": "k-2026-01", "alg": "RS256", "state": "active", "published_at": NOW.isoformat(),
+    "active_from": NOW.isoformat(), "ended_at": None, "leaves_at": None, "reason": None,
+}  # fmt: skip
+CALENDAR: list[dict[str, Any]] = [
+    {
+        "alg": "RS256",
+        "keys": [KEY, {**KEY, "kid": "k-2026-02", "state": "next", "active_from": None},
+                 {**KEY, "kid": "k-2025-12", "state": "revoked", "ended_at": NOW.isoformat(), "reason": "fuite <b>",
+                  "leaves_at": (NOW + timedelta(days=30)).isoformat()}],
+        "waits_for": "clients-late", "usable_at": NOW + timedelta(days=7),
+        "clients": [{"client_id": "shop", "name": NAME, "standing": "late", "fetched_at": NOW},
+                    {"client_id": "tv", "name": "Télévision", "standing": "unseen", "fetched_at": None},
+                    {"client_id": "web", "name": "Web", "standing": "seen", "fetched_at": NOW}],
+    },
+    {"alg": "ES256", "keys": [{**KEY, "alg": "ES256"}], "waits_for": None, "usable_at": None, "clients": []},
+]  # fmt: skip
 SLOTS = slots_of("day", NOW, ZoneInfo("Europe/Paris"))
 ROWS = [
     row
@@ -284,6 +301,14 @@ ADMIN: dict[str, dict[str, dict[str, Any]]] = {
     "admin/dashboard.html": {
         "a day": {**FRAME, "board": BOARD, "spans": ["day", "week"], "stack": stack, "lines": lines},
         "nothing": {**FRAME, "board": EMPTY, "spans": ["day", "week"], "stack": stack, "lines": lines},
+    },
+    "admin/keys.html": {
+        "waiting": {**FRAME, "calendar": CALENDAR, "changes": [_change(act="key.rotate", target="RS256")]},
+        "reader": {**FRAME, "who": READER, "calendar": CALENDAR[1:], "changes": []},
+    },
+    "admin/key_act.html": {
+        "rotate": {**FRAME, "keys": CALENDAR[0], "act": "rotate"},
+        "revoke": {**FRAME, "keys": CALENDAR[1], "act": "revoke"},
     },
     "admin/tokens.html": {
         "one": {**FRAME, "tokens": [TOKEN, {**TOKEN, "id": "b", "revoked_at": NOW, "last_used_at": None}],

@@ -108,6 +108,7 @@ SAMPLES: dict[str, dict[str, dict[str, Any]]] = {
         "switched off, and a banner": _signin(**IDENTIFY, switched_off=("passkey",), banner=BANNER),
         "a service that says more": _signin(**IDENTIFY, about=ABOUT),
         "after a reset": _signin(**IDENTIFY, changed=True),
+        "after a wait": _signin(**{**IDENTIFY, "nir": "1991399999001"}, waited=True),
         "two errors": _signin(
             nir="1 99 13",
             errors=[
@@ -229,6 +230,7 @@ SAMPLES: dict[str, dict[str, dict[str, Any]]] = {
         "passkey": _signin(until=NOW + timedelta(minutes=5), minutes=5, passkey=True),
         "whole": _signin(until=NOW + timedelta(minutes=1), minutes=1),
     },
+    "signin/waiting.html": {"": _signin(seconds=6, passkey=False), "passkey": _signin(seconds=1, passkey=True)},
     "signin/restricted.html": {"": _signin(), "passkey": _signin(passkey=True)},
     "signin/passkey.html": {
         "asked": _signin(failure=None, unknown=None),

@@ -23,6 +23,7 @@ from idp.messages import gsm7
 from idp.messages.alerts import KINDS
 from idp.mfa.methods import FACTORS, METHODS
 from idp.oidc.registration import KINDS as KINDS_OF_CLIENTS
+from idp.oidc.rotation import MOVES
 from tests.pages.conftest import IDP, Render
 
 TRANSLATIONS = IDP / "translations"
@@ -83,6 +84,11 @@ FAMILIES = {
     "admin.act.": tuple(ACTS),
     "admin.channel.": (*METHODS, *FACTORS),
     "off.": (*METHODS, *FACTORS),
+    "admin.key.": ("rotate", "revoke"),
+    "admin.key.text.": ("rotate", "revoke"),
+    "admin.key.state.": tuple(MOVES),
+    "admin.key.wait.": ("too-young", "clients-late", "ready"),
+    "admin.key.client.": ("seen", "late", "unseen"),
     "dashboard.span.": tuple(SPANS),
     "dashboard.when.": tuple(SPANS),
     "dashboard.plot.": ("sign_ins", "delivery", "pauses", "client"),

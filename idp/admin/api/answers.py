@@ -303,3 +303,43 @@ class Dashboard(Answer):
     methods: list[Rate]
     client_errors: list[ClientErrors]
     expiring: list[Expiring]
+
+
+class SigningKey(Answer):
+    """A signing key, never its private half."""
+
+    kid: str
+    alg: str
+    state: Literal["next", "active", "retired", "revoked"]
+    service: str
+    private_half: str
+    published_at: datetime
+    active_from: datetime | None
+    ended_at: datetime | None
+    leaves_at: datetime | None
+    reason: str | None
+
+
+class WatchedClient(Answer):
+    """A client that was at work lately, and whether it has fetched the next key."""
+
+    client_id: str
+    name: str
+    standing: Literal["seen", "late", "unseen"]
+    fetched_at: datetime | None
+
+
+class KeysOfAlgorithm(Answer):
+    """The keys of one algorithm, and what the next one waits for."""
+
+    alg: str
+    keys: list[SigningKey]
+    waits_for: Literal["too-young", "clients-late", "ready"] | None
+    usable_at: datetime | None
+    clients: list[WatchedClient]
+
+
+class Keys(Answer):
+    """Signing keys by algorithm."""
+
+    items: list[KeysOfAlgorithm]

@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 from pydantic import BaseModel, ConfigDict, Field
 
 from idp import entropy
-from idp.admin import actions, client_acts, dashboard, listing, operation_acts, tokens
+from idp.admin import actions, client_acts, dashboard, key_acts, listing, operation_acts, tokens
 from idp.admin.actors import Actor
 from idp.admin.administrators import describe_administrator, list_administrators
 from idp.admin.api import answers
@@ -101,6 +101,14 @@ class AdministratorGiven(RolesAsked):
     """Somebody new."""
 
     name: str = Field(pattern=r"^[a-z][a-z0-9.-]{0,38}[a-z0-9]$")
+
+
+class RotationGiven(How, key_acts.RotationAsked):
+    """The next step of a rotation."""
+
+
+class RevocationGiven(How, key_acts.RevocationAsked):
+    """What leaked is to be revoked."""
 
 
 class BannerAsked(How, operation_acts.BannerGiven):
@@ -304,6 +312,10 @@ def _dashboard(call: Call) -> Reply:
     return Reply(dashboard.describe_dashboard(board))
 
 
+def _keys(_call: Call) -> Reply:
+    return Reply({"items": key_acts.describe_calendar()})
+
+
 def _put_banner(call: Call) -> Reply:
     given = {name: getattr(call.body, name) for name in operation_acts.BannerGiven.model_fields}
     return _done(actions.perform(call.actor, "banner.set", operation_acts.BANNER, given, **call.how))
@@ -417,6 +429,12 @@ ROUTES: tuple[Route, ...] = (
     _person("disable", "Shut an administrator out, at once."),
     _person("enable", "Let a disabled administrator back in."),
     _person("enrol", "Let an administrator enrol a passkey anew."),
+    Route("GET", "/keys", "Show signing keys, what they wait for, and who has fetched them.", "keys.read", _keys,
+          _one(answers.Keys)),
+    Route("POST", "/keys/<alg>/rotate", "Publish the next key, or let the published one sign.", "keys.rotate",
+          _act("key.rotate", "alg", given=("anyway",)), _DONE, body=RotationGiven),
+    Route("POST", "/keys/<alg>/revoke", "Revoke what leaked, at once; needs a reason.", "keys.rotate",
+          _act("key.revoke", "alg", given=("keep_next",)), _DONE, body=RevocationGiven),
     Route("GET", "/dashboard", "Say how signing in goes.", "operations.read", _dashboard, _one(answers.Dashboard),
           query=DashboardAsked),
     Route("GET", "/operations", "Show which channels are off, and the banner.", "operations.read", _operations,

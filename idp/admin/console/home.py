@@ -8,6 +8,7 @@ from idp.admin.console import (
     dashboard,
     edit,
     enrol,
+    keys,
     operations,
     people,
     register,
@@ -15,13 +16,13 @@ from idp.admin.console import (
     tokens,
     trial,
     waiting,
-)  # fmt: skip
+)
 from idp.admin.console.pages import show
 from idp.admin.entry import blueprint, current_actor
 
 __all__ = ["PARTS", "blueprint"]
 # A file each; importing it gives the console its pages.
-PARTS = (clients, edit, register, waiting, people, tokens, enrol, support, trial, operations, dashboard)
+PARTS = (clients, edit, register, waiting, people, tokens, enrol, support, operations, dashboard, keys, trial)
 
 
 @blueprint.get("", strict_slashes=False)

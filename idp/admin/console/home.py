@@ -12,6 +12,7 @@ from idp.admin.console import (
     operations,
     people,
     register,
+    settings,
     support,
     tokens,
     waiting,
@@ -21,7 +22,7 @@ from idp.admin.entry import blueprint, current_actor
 
 __all__ = ["PARTS", "blueprint"]
 # A file each; importing it gives the console its pages.
-PARTS = (clients, edit, register, waiting, people, tokens, enrol, support, operations, dashboard, keys)
+PARTS = (clients, edit, register, waiting, people, tokens, enrol, support, operations, dashboard, keys, settings)
 
 
 @blueprint.get("", strict_slashes=False)

@@ -32,6 +32,9 @@ def attend(app: Flask) -> Flask:
         # The last registered runs first: a mail that is under way is recorded before the process ends.
         atexit.register(worker.join, 5)
         atexit.register(worker.stop)
+    if "tracing" in app.extensions["sesame"]:
+        # What waits to be sent when the process ends.
+        atexit.register(app.extensions["sesame"]["tracing"].shutdown)
     if settings.conformance.account:
         logs.get_logger().warning("fixed-code-on", issuer=settings.issuer)
     return app

@@ -2,8 +2,13 @@
 
 The client library's own `execute_command` and its pool cost three times what the round trip itself does, at every
 request (docs/performance.md); its default of ten retries makes a command wait 3.8 s while Redis is down.
+
+A Redis begins a new life whenever it becomes the primary, by its start or by being promoted: it may not have heard then
+that something was used (RC-06). Each connection asks in which life it is once, when it is made, so that this costs no
+round trip; `THIS_LIFE` stands for it in what is written and read.
 """
 
+import re
 import threading
 from time import monotonic
 from typing import Any
@@ -20,6 +25,9 @@ from idp.state import StateDown
 Command = Any
 Connection = Any
 TIMEOUT = 0.5
+# As long as a life's name, so that a packed request keeps its lengths; no key and no JSON text holds it.
+THIS_LIFE = "\x00life\x00\x00\x00"
+_THIS_LIFE_OCTETS = THIS_LIFE.encode()
 # After so many time-outs in a row only one thread tries again from time to time: the others are needed for what goes on
 # without Redis (RC-03).
 _LATE_IN_A_ROW = 3
@@ -34,6 +42,19 @@ def connection_options(timeout: float = TIMEOUT) -> dict[str, Any]:
         "socket_connect_timeout": timeout,
         "retry": Retry(NoBackoff(), 0),
     }
+
+
+def greet(connection: Connection) -> None:
+    """Begin a connection as the client library does, and learn into which life it leads.
+
+    Redis draws a new replication id whenever it becomes the primary, and lets nobody keep one over that.
+    """
+    connection.on_connect()
+    connection.send_command("INFO", "replication")
+    replication_id = re.search(r"^master_replid:(\w{8})", connection.read_response(), re.M)
+    if replication_id is None:
+        raise redis.ConnectionError("Redis does not say in which life it is")
+    connection.sesame_life = replication_id[1]
 
 
 class Connections:
@@ -111,9 +132,13 @@ def _exchange(connection: Connection, request: bytes, answers: int) -> list[Any]
         if not connection.is_connected:
             # Where Sentinel says who is the primary, it is asked here.
             connection.connect()
+        life: str = connection.sesame_life
+        if _THIS_LIFE_OCTETS in request:
+            request = request.replace(_THIS_LIFE_OCTETS, life.encode())
         connection.send_packed_command([request], check_health=False)
         # Each is read whatever the ones before it say: the next user of this connection must not find it.
-        return [_read(connection) for _ in range(answers)]
+        found = [_read(connection) for _ in range(answers)]
+        return [_of_this_life(answer, f" @{life} ") for answer in found]
     except BaseException:
         # Whatever ended it: an answer that comes late is nobody's (RC-31).
         connection.disconnect()
@@ -125,6 +150,17 @@ def _read(connection: Connection) -> Any:
         return connection.read_response()
     except redis.ResponseError as refusal:
         return refusal
+
+
+def _of_this_life(answer: Any, mark: str) -> Any:
+    """Return ``answer`` with `THIS_LIFE` where it was written in the life that it is read in."""
+    if isinstance(answer, str):
+        before, found, text = answer.partition(mark)
+        # Behind the first space: further on it would be somebody's text.
+        return f"{before} @{THIS_LIFE} {text}" if found and " " not in before else answer
+    if isinstance(answer, list):
+        return [_of_this_life(one, mark) for one in answer]
+    return answer
 
 
 def pairs_of_info(text: str) -> dict[str, str]:

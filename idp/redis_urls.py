@@ -15,7 +15,7 @@ import redis
 from redis.connection import SSLConnection
 from redis.sentinel import Sentinel, SentinelConnectionPool
 
-from idp.redis_connections import connection_options
+from idp.redis_connections import connection_options, greet
 
 Address = tuple[str, int]
 _PORTS = {"sentinel": 26_379, "cluster": 6_379}
@@ -79,7 +79,7 @@ def open_pool(url: str) -> redis.ConnectionPool:
     if where is not None:
         return _sentinel_pool(where)
     try:
-        return redis.ConnectionPool.from_url(url, **connection_options())
+        return redis.ConnectionPool.from_url(url, redis_connect_func=greet, **connection_options())
     except ValueError as fault:
         raise RedisUrlFault(f"redis_url cannot be used: {type(fault).__name__}") from None
 
@@ -91,11 +91,14 @@ def _sentinel_pool(where: Several) -> redis.ConnectionPool:
     authority = {name: value for name, value in where.options.items() if name.startswith("ssl_")}
     told = {**common, **tls, **authority, **where.sentinel}
     watchers = Sentinel(list(where.addresses), sentinel_kwargs=told)  # type: ignore[no-untyped-call]
-    made = SentinelConnectionPool(where.service, watchers, **common, **tls, **where.options)  # type: ignore[no-untyped-call]
+    made = SentinelConnectionPool(  # type: ignore[no-untyped-call]
+        where.service, watchers, redis_connect_func=greet, **common, **tls, **where.options
+    )
     return cast(redis.ConnectionPool, made)
 
 
 def node_pool(where: Several, address: Address) -> redis.ConnectionPool:
     """Return who makes connections to one node of a Cluster."""
     tls: dict[str, Any] = {"connection_class": SSLConnection} if where.has_tls else {}
-    return redis.ConnectionPool(host=address[0], port=address[1], **connection_options(), **tls, **where.options)
+    ours = {**connection_options(), "redis_connect_func": greet}
+    return redis.ConnectionPool(host=address[0], port=address[1], **ours, **tls, **where.options)

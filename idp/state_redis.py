@@ -1,6 +1,8 @@
 """Short-lived state in Redis: single commands where one will do, scripts where two must be one.
 
 Values are stored as ``<expires> <json>``, counters as ``<expires> <n>``: Redis's own expiry frees memory, ours decides.
+
+What is good once is stored as ``<expires> @<life> <json>``, and has lapsed in any other life (RC-06).
 """
 
 import hashlib
@@ -10,7 +12,7 @@ from typing import Any
 
 import redis
 
-from idp.redis_connections import Command, Connections, pairs_of_info
+from idp.redis_connections import THIS_LIFE, Command, Connections, pairs_of_info
 from idp.redis_urls import open_pool
 from idp.state import StateDown, Stored
 
@@ -121,7 +123,7 @@ class RedisStore:
         self._ask(("PING",))
 
     def empty(self) -> None:
-        """Forget everything, between tests."""
+        """Forget everything: the database of this number is ours alone."""
         self._ask(("FLUSHDB",))
 
     def close(self) -> None:
@@ -168,7 +170,7 @@ class RedisStore:
 
 
 def _pack(entry: Stored) -> str:
-    return f"{entry.expires!r} {entry.text}"
+    return f"{entry.expires!r} @{THIS_LIFE} {entry.text}" if entry.once else f"{entry.expires!r} {entry.text}"
 
 
 def unpack(raw: str | None, now: float) -> Stored | None:
@@ -176,7 +178,12 @@ def unpack(raw: str | None, now: float) -> Stored | None:
     if raw is None:
         return None
     expires, _, text = raw.partition(" ")
-    return Stored(text, float(expires)) if float(expires) > now else None
+    if float(expires) <= now:
+        return None
+    if not text.startswith("@"):
+        return Stored(text, float(expires))
+    life, _, text = text[1:].partition(" ")
+    return Stored(text, float(expires), once=True, lapsed=life != THIS_LIFE)
 
 
 def _left(expires: float, now: float) -> int:

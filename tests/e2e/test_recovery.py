@@ -98,7 +98,7 @@ def test_an_app_and_a_sheet(new_visitor: NewVisitor, demonstration: Demonstratio
     second.press("with-recovery")
     second.look("recovery")
     second.page.locator("#recovery-code").fill(codes[0])
-    second.press("recovery-submit")
+    second.press("recovery-code-submit")
     second.page.wait_for_url(f"{demonstration.addresses.rp}/profile")
     assert second.claim("acr") == "urn:sesame:acr:2sv"
 

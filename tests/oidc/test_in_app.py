@@ -15,8 +15,10 @@ from flask import Flask
 from idp import clock as idp_clock
 from idp import crypto
 from idp.accounts import directory
+from idp.accounts.directories import init_directory
 from idp.accounts.models import KnownDevice
 from idp.accounts.new_devices import NewDevice
+from idp.accounts.outside import DirectoryAway, Kept, Person
 from idp.audit import AuditEvent
 from idp.db import db
 from idp.messages.models import Outbox
@@ -169,6 +171,35 @@ def test_a_passkey_is_the_whole_sign_in(app: Flask, alice: str, caf: App, phone:
         headers=proof_for(caf.key),
     )
     assert refreshed.status_code == 200
+
+
+class Away:
+    """A directory behind a cut cable."""
+
+    keeps: frozenset[Kept] = frozenset()
+
+    def authenticate(self, nir: str, password: str) -> Person | None:
+        raise DirectoryAway("no answer")
+
+    def find(self, nir: str) -> Person | None:
+        raise DirectoryAway("no answer")
+
+    def close(self) -> None:
+        pass
+
+
+def test_a_directory_that_is_away_lets_nobody_in_and_counts_for_nobody(app: Flask, alice: str, caf: App) -> None:
+    caf.start()
+    init_directory(app, Away())
+    try:
+        for _ in range(8):
+            caf.identify()
+            assert (caf.status, caf.told["error"]) == (503, "temporarily_unavailable")
+            assert set(caf.told) == {"error", "error_description"}
+    finally:
+        init_directory(app, None)
+
+    assert ask_for(caf.identify().told) == ("insufficient_authorization", "choose_channel")
 
 
 def test_number_password_and_code(app: Flask, alice: str, caf: App) -> None:

@@ -151,6 +151,10 @@ def test_a_client_is_registered_used_changed_by_two_and_suspended(
     open_page(first, "/admin/clients/aides")
     assert "Dernière utilisation le" in page.locator("main").inner_text()
 
+    first.press("activity")
+    first.look("activity")
+    page.go_back()
+
     # A real sign-in of the client that ends here, and the tokens' words; the service is still the one of before.
     first.press("trial")
     page.locator("#trial-outcome").wait_for()

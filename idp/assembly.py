@@ -42,6 +42,7 @@ PARTS = (
 TABLES = (
     "idp.admin.administrators", "idp.admin.as_code", "idp.admin.changes", "idp.admin.tokens", "idp.oidc.client_apps",
     "idp.mfa.passkeys", "idp.mfa.promotion", "idp.accounts.importing", "idp.audit.checkpoints",
+    "idp.operations", "idp.figures",
 )  # fmt: skip
 
 

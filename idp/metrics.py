@@ -3,6 +3,7 @@
 from prometheus_client import Counter, Gauge, Histogram
 
 _STEPS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
+_DELIVERY = (0.25, 0.5, 1, 2, 3, 5, 10, 20, 30, 60, 120, 300, 900)
 _LONG = (5, 15, 30, 60, 120, 300, 600, 900)
 
 AUTHORIZE = Counter("idp_authorize_total", "Authorization requests", ["outcome"])
@@ -18,9 +19,14 @@ OTP_SEND = Counter("idp_otp_send_total", "Codes handed to the outbox or to a rel
 OTP_PROVIDER = Histogram(
     "idp_otp_provider_seconds", "Time of a relay to answer", ["channel", "provider"], buckets=_STEPS
 )
+OTP_DELIVERY = Histogram(
+    "idp_otp_delivery_seconds", "From the outbox to the relay's yes", ["channel"], buckets=_DELIVERY
+)
+SIGN_IN = Counter("idp_sign_in_total", "Sign-ins that ended, by their second factor", ["method", "outcome"])
 OTP_AGE_AT_USE = Histogram("idp_otp_age_at_use_seconds", "Age of a code when it was typed", ["channel"], buckets=_LONG)
 OTP_VERIFY = Counter("idp_otp_verify_total", "Codes typed", ["channel", "outcome"])
 ALERTS = Counter("idp_alerts_total", "Alerts to account holders", ["kind", "channel"])
+SECRET_WARNINGS = Counter("idp_secret_warnings_total", "Secrets of clients that end soon, told to contacts", ["days"])
 MAIL_BOUNCES = Counter("idp_mail_bounces_total", "Mails that came back, addresses that do not receive", ["outcome"])
 MAIL_DOMAIN = Counter("idp_mail_domain_total", "Answers of relays, by domain", ["domain", "provider", "outcome"])
 STOPS = Counter("idp_stops_total", "Stop keys typed at `/stop`", ["outcome"])
@@ -46,6 +52,9 @@ IN_APP = Counter("idp_in_app_total", "Steps of sign-ins inside the app", ["step"
 REGISTRATION = Counter("idp_client_registration_total", "Requests to `/register`", ["act", "outcome"])
 LOGOUT_DELIVERY = Counter("idp_logout_delivery_total", "Services told of a sign-out", ["channel", "outcome"])
 SECURITY_EVENTS = Counter("idp_security_event_delivery_total", "Security events pushed to services", ["outcome"])
+CHANNEL_OFF = Gauge(
+    "idp_channel_off", "Channels and factors that are switched off", ["channel"], multiprocess_mode="livemostrecent"
+)
 SUPPORT = Counter("idp_support_acts_total", "Acts of the support desk", ["act", "outcome"])
 AUDIT_SEALED = Counter("idp_audit_sealed_total", "Audit events that were given their place in the chain")
 AUDIT_FORGOTTEN = Counter("idp_audit_forgotten_total", "Audit events deleted for their age")

@@ -489,11 +489,6 @@ class Lifetimes(Section):
     session_absolute: timedelta = timedelta(hours=12)
     fresh_proof: timedelta = timedelta(minutes=5)
     client_cache: timedelta = timedelta(seconds=10)
-    account_cache: timedelta = Field(
-        default=timedelta(0),
-        description="how old what UserInfo and introspection know of an account may be; above 0, another node's change "
-        "of an account is seen that much later",
-    )
     key_cache: timedelta = timedelta(seconds=60)
     known_device: timedelta = timedelta(days=365)
 

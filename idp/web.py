@@ -13,7 +13,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from werkzeug.exceptions import HTTPException
 from werkzeug.middleware.proxy_fix import ProxyFix
 
-from idp import audit, clock, csrf, entropy, i18n, logs, metrics, session
+from idp import audit, clock, csrf, entropy, figures, i18n, logs, metrics, operations, session
 from idp.csrf import StaleForm
 from idp.db import db
 from idp.guard import allow_form_target, init_guard, nonce
@@ -44,6 +44,7 @@ __all__ = [
     "sign_in_session",
 ]
 
+_WITHOUT_DATABASE = {"static", "health.live", "health.ready"}
 SESSION_COOKIE = "sid"
 DEVICE_COOKIE = "device"
 log = logs.get_logger()
@@ -243,6 +244,7 @@ def _common_context() -> dict[str, Any]:
         "site_address": settings.site_address,
         "service": g.get("service"),
         "about": g.get("about", {"logo": None, "policy": None, "terms": None}),
+        "banner": operations.current_banner(clock.now()),
         "csrf": csrf_token,
         "static_url": lambda name: url_for("static", filename=name),
     }
@@ -250,6 +252,11 @@ def _common_context() -> dict[str, Any]:
 
 def _begin() -> None:
     g.started = time.perf_counter()
+    # Health and files are answered whatever ails the database.
+    if request.endpoint not in _WITHOUT_DATABASE:
+        now = clock.now()
+        operations.refresh(now)
+        figures.tick(now)
 
 
 def _finish(response: Response) -> Response:

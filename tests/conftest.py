@@ -23,7 +23,7 @@ from pydantic import BaseModel
 from sqlalchemy import create_engine, text
 
 from idp import clock as idp_clock
-from idp import create_app
+from idp import create_app, figures, operations
 from idp.db import db
 from idp.settings import Settings
 from tests.witness import Witness
@@ -204,6 +204,8 @@ def app(whole_app: Flask) -> Flask:
         _empty_tables()
         forget_state(whole_app)
         forget_caches()
+        operations.begin_anew()
+        figures.begin_anew()
     return whole_app
 
 

@@ -93,6 +93,14 @@ def check_password(stored: str | None, password: str, *, whose: str = "", patien
     return PasswordCheck(ok=True, needs_rehash=legacy is not None or hasher.check_needs_rehash(compared))
 
 
+def measure_hash() -> float:
+    """Return how many seconds a hash takes now, with today's cost, in no lane: for sizing machines."""
+    hasher = _current_hasher()
+    started = time.perf_counter()
+    _verify(hasher, _nobodys_hash(hasher), b"nobody's password")
+    return time.perf_counter() - started
+
+
 def _verify(hasher: PasswordHasher, stored: str, peppered: bytes) -> bool:
     try:
         return hasher.verify(stored, peppered)

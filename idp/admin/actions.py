@@ -13,13 +13,14 @@ from typing import Any
 from sqlalchemy import update
 
 from idp import audit, entropy, logs, metrics
-from idp.admin import client_acts, people_acts
+from idp.admin import client_acts, key_acts, operation_acts, people_acts
 from idp.admin.actors import Actor
-from idp.admin.changes import AdminChange, find_change, settle
+from idp.admin.changes import AdminChange, find_change, mark_outdated, settle
 from idp.admin.client_acts import LogoGiven, Nothing, Plan, SecretAsked, SecretNamed, plan_state
 from idp.admin.faults import Conflict, Forbidden, Invalid, NotFound, OwnChange, Refused, Stale
 from idp.admin.people_acts import RolesGiven
 from idp.admin.schema import ClientDocument, Strict, read_body
+from idp.admin.transfer import TransferAsked, plan_transfer, transfer
 from idp.db import db
 from idp.oidc.clients import forget_cached_clients
 from idp.settings import settings
@@ -39,6 +40,10 @@ class Act:
     carry_out: Callable[[str, AdminChange, datetime], dict[str, Any]]
     # Whether whoever had it is signed out everywhere.
     ends_sessions: bool = False
+    # Whether nobody does it without saying why.
+    needs_reason: bool = False
+    # Whether it commits by itself: then its change is written before, and corrected if it comes to nothing.
+    commits_itself: bool = False
 
 
 @dataclass(frozen=True)
@@ -60,10 +65,19 @@ def _create(client_id: str, change: AdminChange, now: datetime) -> dict[str, Any
 
 
 _AS_CLIENTS, _AS_PEOPLE = "clients.approve", "administrators.approve"
+_AS_OPERATORS, _AS_KEY_HOLDERS = "operations.approve", "keys.approve"
 
 
 def _to_client(needs: str, given: type[Strict], plan: Any, carry_out: Any) -> Act:
     return Act(f"clients.{needs}", _AS_CLIENTS, given, plan, carry_out)
+
+
+def _to_operations(given: type[Strict], plan: Any, carry_out: Any) -> Act:
+    return Act("operations.write", _AS_OPERATORS, given, plan, carry_out)
+
+
+def _to_keys(given: type[Strict], plan: Any, carry_out: Any, *, needs_reason: bool = False) -> Act:
+    return Act("keys.rotate", _AS_KEY_HOLDERS, given, plan, carry_out, needs_reason=needs_reason, commits_itself=True)
 
 
 def _to_person(given: type[Strict], plan: Any, carry_out: Any, *, ends_sessions: bool = False) -> Act:
@@ -74,6 +88,7 @@ ACTS: Mapping[str, Act] = {
     "client.create": _to_client("write", ClientDocument, client_acts.plan_create, _create),
     "client.update": _to_client("write", ClientDocument, client_acts.plan_update, client_acts.change_document),
     "client.logo": _to_client("write", LogoGiven, client_acts.plan_logo, client_acts.change_logo),
+    "client.transfer": _to_client("write", TransferAsked, plan_transfer, transfer),
     "client.suspend": _to_client("suspend", Nothing, plan_state("suspended"), client_acts.change_state),
     "client.resume": _to_client("suspend", Nothing, plan_state("active"), client_acts.change_state),
     "client.archive": _to_client("suspend", Nothing, plan_state("archived"), client_acts.change_state),
@@ -87,6 +102,12 @@ ACTS: Mapping[str, Act] = {
     ),
     "administrator.enable": _to_person(Nothing, people_acts.plan_enable, people_acts.change_disabled),
     "administrator.enrol": _to_person(Nothing, people_acts.plan_enrol, people_acts.enrol_anew, ends_sessions=True),
+    "key.rotate": _to_keys(key_acts.RotationAsked, key_acts.plan_rotation, key_acts.rotate),
+    "key.revoke": _to_keys(key_acts.RevocationAsked, key_acts.plan_revocation, key_acts.revoke, needs_reason=True),
+    "channel.off": _to_operations(Nothing, operation_acts.plan_switch(off=True), operation_acts.switch),
+    "channel.on": _to_operations(Nothing, operation_acts.plan_switch(off=False), operation_acts.switch),
+    "banner.set": _to_operations(operation_acts.BannerGiven, operation_acts.plan_banner, operation_acts.put_banner),
+    "banner.remove": _to_operations(Nothing, operation_acts.plan_no_banner, operation_acts.put_banner),
 }
 
 
@@ -132,7 +153,7 @@ def _perform(
 ) -> Done:
     act = ACTS[name]
     actor.require(act.permission)
-    reason = _read_reason(reason, demanded=emergency)
+    reason = _read_reason(reason, demanded=emergency or act.needs_reason)
     plan = act.plan(target, read_body(act.given, given))
     if version is not None and version != plan.version:
         raise Stale("somebody changed it meanwhile")
@@ -140,7 +161,7 @@ def _perform(
         return Done(None)
     if emergency:
         actor.require("emergency")
-        if act.approval != _AS_CLIENTS:
+        if act.approval == _AS_PEOPLE:
             # No accident needs an administrator more; whoever broke this glass would be two people from then on.
             raise Forbidden("roles are never given alone")
     needs_two = propose or (plan.is_risky and settings.four_eyes and not actor.is_operator)
@@ -151,7 +172,7 @@ def _perform(
     )  # fmt: skip
     db.session.add(change)
     db.session.flush()
-    shown = act.carry_out(target, change, now) if change.state == "applied" else {}
+    shown = _carry_out(act, target, change, now) if change.state == "applied" else {}
     db.session.commit()
     _tell(change, actor, act, now)
     return Done(change, shown)
@@ -165,7 +186,7 @@ def approve(actor: Actor, change_id: str, *, now: datetime) -> Done:
         raise Conflict("somebody decided this meanwhile")
     change = _get_change(change_id)
     try:
-        shown = act.carry_out(target, change, now)
+        shown = _carry_out(act, target, change, now)
     except (Stale, Conflict, Invalid, NotFound) as refusal:
         db.session.rollback()
         forget_cached_clients()
@@ -176,6 +197,20 @@ def approve(actor: Actor, change_id: str, *, now: datetime) -> Done:
     db.session.commit()
     _tell(change, actor, act, now)
     return Done(change, shown)
+
+
+def _carry_out(act: Act, target: str, change: AdminChange, now: datetime) -> dict[str, Any]:
+    if not act.commits_itself:
+        return act.carry_out(target, change, now)
+    change_id = change.id
+    db.session.commit()
+    try:
+        return act.carry_out(target, change, now)
+    except Refused:
+        db.session.rollback()
+        mark_outdated(change_id)
+        db.session.commit()
+        raise
 
 
 def refuse(actor: Actor, change_id: str, *, now: datetime) -> Done:

@@ -97,6 +97,12 @@ def settle(change_id: str, state: State, *, by: str, now: datetime) -> bool:
     return settled is not None
 
 
+def mark_outdated(change_id: str) -> None:
+    """Say of a change that was written as applied that it came to nothing."""
+    here = update(AdminChange).where(AdminChange.id == change_id)
+    db.session.execute(here.values(state="outdated").execution_options(synchronize_session=False))
+
+
 def diff(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[tuple[str, Any, Any]]:
     """Return what differs, as (field, old, new); lists of a few words are told as they are."""
     names = sorted(before.keys() | after.keys())

@@ -16,7 +16,11 @@ PERMISSIONS: Final[dict[str, str]] = {
     "clients.approve": "approve or refuse changes of clients that somebody else asked for",
     "emergency": "apply a risky change alone (break-glass): everybody is alerted, somebody else reviews it",
     "keys.read": "see signing keys",
-    "keys.rotate": "rotate signing keys",
+    "keys.rotate": "rotate signing keys, and revoke them in an emergency; another person approves",
+    "keys.approve": "approve or refuse what another key-holder asked for",
+    "operations.read": "see the dashboard, the settings, channels, banner and texts",
+    "operations.write": "switch channels off and on, put up the banner, change limits and texts",
+    "operations.approve": "approve or refuse such changes that somebody else asked for",
     "support.read": "find an account or a reference, always with a reason",
     "support.act": "lift a pause, send towards a change of contact",
     "audit.read": "search, verify and export the audit trail",
@@ -25,17 +29,32 @@ PERMISSIONS: Final[dict[str, str]] = {
     "administrators.approve": "approve or refuse role changes that somebody else asked for",
     "tokens.write": "make tokens of one's own for the REST interface",
 }
+
+
+def _of(words: str) -> frozenset[str]:
+    return frozenset(words.split())
+
+
 ROLES: Final[dict[str, frozenset[str]]] = {
-    "reader": frozenset({"clients.read", "tokens.write"}),
-    "editor": frozenset({"clients.read", "clients.write", "clients.secrets", "clients.suspend", "tokens.write"}),
-    "approver": frozenset({"clients.read", "clients.approve", "clients.suspend", "emergency", "tokens.write"}),
-    "key-holder": frozenset({"clients.read", "clients.secrets", "keys.read", "keys.rotate", "tokens.write"}),
-    "support": frozenset({"support.read", "support.act"}),
-    "auditor": frozenset({"clients.read", "audit.read", "administrators.read", "tokens.write"}),
-    "role-admin": frozenset({"administrators.read", "administrators.write", "administrators.approve", "tokens.write"}),
+    "reader": _of("clients.read operations.read tokens.write"),
+    "editor": _of("clients.read clients.write clients.secrets clients.suspend operations.read tokens.write"),
+    "operator": _of("clients.read operations.read operations.write emergency tokens.write"),
+    "approver": _of(
+        "clients.read clients.approve clients.suspend operations.read operations.approve "
+        "keys.read keys.approve emergency tokens.write"
+    ),
+    "key-holder": _of(
+        "clients.read clients.secrets operations.read keys.read keys.rotate keys.approve emergency tokens.write"
+    ),
+    "support": _of("support.read support.act"),
+    "auditor": _of("clients.read operations.read audit.read administrators.read tokens.write"),
+    "role-admin": _of("administrators.read administrators.write administrators.approve tokens.write"),
 }
 # What a token may hold only if it is tied to addresses: whoever steals it must also be there.
-NEEDS_NETWORK: Final = frozenset({"clients.approve", "administrators.write", "administrators.approve", "emergency"})
+NEEDS_NETWORK: Final = _of(
+    "clients.approve administrators.write administrators.approve operations.write operations.approve "
+    "keys.rotate keys.approve emergency"
+)
 
 
 def permissions_of(roles: Iterable[str]) -> frozenset[str]:

@@ -14,8 +14,8 @@ from typing import Any
 from idp.accounts import directory
 from idp.admin.actors import Actor
 from idp.admin.client_acts import get_client
+from idp.admin.client_events import client_tried
 from idp.admin.faults import Conflict
-from idp.admin.trial_events import client_tried
 from idp.oidc.claims import claims_for
 from idp.oidc.clients import Client
 from idp.oidc.errors import OAuthError

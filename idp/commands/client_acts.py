@@ -12,6 +12,7 @@ from idp import clock
 from idp.admin import actions, as_code, client_acts
 from idp.admin.changes import describe_change, list_changes
 from idp.admin.looks import look
+from idp.admin.secret_warnings import describe_secret
 from idp.commands.acting import current_operator, refusals
 from idp.commands.clients import client_group
 from idp.commands.program import application, as_json, say
@@ -62,17 +63,11 @@ def clients_rotate_secret(client_id: str, out: Path | None, as_json: bool, **ask
 @click.argument("client_id")
 @as_json
 def clients_secrets(client_id: str, as_json: bool) -> None:
-    """List a client's secrets, never their values."""
+    """List a client's secrets, when each ends and was last used, never their values."""
     with application(), refusals():
         client_acts.get_row(client_id)
-        found = client_acts.list_secrets(client_id)
-        say(
-            [
-                {"id": one.id, "label": one.label, "created_at": one.created_at, "expires_at": one.expires_at}
-                for one in found
-            ],
-            as_json,
-        )
+        now, found = clock.now(), client_acts.list_secrets(client_id)
+        say([describe_secret(one, now) for one in found], as_json)
 
 
 @client_group.command("revoke-secret")
@@ -100,6 +95,20 @@ def clients_logo(client_id: str, picture: BinaryIO | None, reason: str, as_json:
         given = {"content": content}
         actions.perform(current_operator(), "client.logo", client_id, given, now=clock.now(), reason=reason)
         say({"client_id": client_id, "logo": client_acts.get_client(client_id).logo_digest}, as_json)
+
+
+@client_group.command("transfer")
+@click.argument("client_id")
+@click.option("--team", required=True, help="Whose it is from now on.")
+@click.option("--contact", "contacts", multiple=True, required=True, help="Repeatable; at least one e-mail address.")
+@reason
+@as_json
+def clients_transfer(client_id: str, team: str, contacts: tuple[str, ...], reason: str, as_json: bool) -> None:
+    """Hand a client over to other people; those before and those after are written to."""
+    with application(), refusals():
+        given = {"team": team, "contacts": list(contacts)}
+        actions.perform(current_operator(), "client.transfer", client_id, given, now=clock.now(), reason=reason)
+        say({"client_id": client_id, **given}, as_json)
 
 
 @client_group.command("preview")

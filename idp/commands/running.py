@@ -1,4 +1,4 @@
-"""`idp serve|worker|demo|db|doctor`: what starts the provider and looks after it."""
+"""`idp serve|worker|demo|db`: what starts the provider and looks after it."""
 
 import os
 import sys
@@ -7,19 +7,14 @@ from typing import Any, cast
 import click
 from flask import current_app
 from flask_migrate import upgrade
-from sqlalchemy import text
 
 from idp import assembly, create_app, server
-from idp.accounts.directories import current_directory
-from idp.accounts.outside import DirectoryAway
-from idp.commands.program import application, as_json, cli, say
-from idp.db import db
+from idp.commands.program import application, cli
 from idp.messages.dkim_signature import DkimFault, open_signer
 from idp.messages.relays import RelayFault, parse_relay
 from idp.messages.smpp import SmppFault
 from idp.oidc import keys
-from idp.settings import SettingsFault, load_settings, settings
-from idp.state import state
+from idp.settings import SettingsFault, load_settings
 from idp.worker import run_worker
 
 
@@ -89,35 +84,3 @@ def db_upgrade() -> None:
         upgrade()
         keys.ensure_signing_keys()
         click.echo("the database is up to date")
-
-
-@cli.command()
-@as_json
-def doctor(as_json: bool) -> None:
-    """Check the configuration and what it points to."""
-    with application():
-        db.session.execute(text("SELECT 1"))
-        state.store.ping()
-        facts = {
-            "issuer": settings.issuer,
-            "database": db.engine.dialect.name,
-            "state": type(state.store).__name__,
-            "mail relays": len(settings.relay_urls),
-            "sms": settings.sms.transport or "off",
-            "directory": _directory_facts(),
-            "fixed code": "for one account (conformance)" if settings.conformance.account else "none",
-        }
-        say(facts, as_json)
-
-
-def _directory_facts() -> str:
-    """Ask an outside directory after nobody."""
-    asked = current_directory()
-    if asked is None:
-        return "the accounts here"
-    try:
-        # Shaped like a NIR, of a month and a place that do not exist.
-        asked.find("1009900999999")
-    except DirectoryAway as fault:
-        return f"{settings.directory}: away ({fault})"
-    return f"{settings.directory}: answers, and keeps {', '.join(sorted(asked.keeps)) or 'passwords only'}"

@@ -7,13 +7,13 @@ from datetime import datetime, timedelta
 
 from flask import Flask
 
-from idp import clock, leases, logs, metrics
+from idp import clock, leases, logs, metrics, operations
 from idp.lanes import Lanes
 from idp.messages import events, outbox, receipts, sms_budget
 from idp.messages.models import Outbox
 from idp.messages.outbox import Claimed, Fate
 from idp.messages.senders import open_senders
-from idp.messages.transport import Answer, Letter, Receipt, Sender
+from idp.messages.transport import Answer, AnswerClass, Letter, Receipt, Sender
 from idp.settings import Settings
 
 # Of the lease: the answer must be written down before another worker may take the message.
@@ -76,6 +76,7 @@ class Courier:
 
     def _look(self, free: dict[str, int], now: datetime) -> tuple[list[Fate], list[Claimed], int]:
         """Drop what nobody waits for any more, then take what there is a lane for."""
+        operations.refresh(now)
         leases.take_back_abandoned(Outbox, now)
         ended = outbox.drop_dead(now)
         claimed: list[Claimed] = []
@@ -88,11 +89,11 @@ class Courier:
                     lease=self._rules.lease,
                     now=now,
                 )
-        affordable = [message for message in claimed if _is_within_budget(message, now)]
-        for message in claimed:
-            if message not in affordable and (fate := outbox.record_answer(message, Answer("refused", "budget"), now)):
+        refusals = [(message, _why_not(message, now)) for message in claimed]
+        for message, why in refusals:
+            if why and (fate := outbox.record_answer(message, Answer("refused", why), now)):
                 ended.append(fate)
-        return _audited(ended), affordable, len(claimed)
+        return _audited(ended), [message for message, why in refusals if not why], len(claimed)
 
     async def _deliver(self, claimed: Claimed, sender: Sender) -> None:
         letter = Letter(
@@ -114,6 +115,8 @@ class Courier:
         fate = await self._record(claimed, answer)
         if claimed.channel == "sms" and answer.outcome == "accepted" and answer.relay_ref:
             await self.lanes.record(lambda: receipts.catch_up(answer.relay, answer.relay_ref[:80], clock.now()))
+        if answer.outcome == "accepted":
+            metrics.OTP_DELIVERY.labels(claimed.channel).observe((clock.now() - claimed.written_at).total_seconds())
         status = fate.status if fate else answer.outcome
         metrics.OTP_SEND.labels(claimed.channel, claimed.purpose, status).inc()
 
@@ -131,9 +134,16 @@ class Courier:
         return await self.lanes.record(write)
 
 
-def _is_within_budget(message: Claimed, now: datetime) -> bool:
-    """Take an SMS from the day's budgets, once, at its first attempt."""
-    return message.channel != "sms" or message.attempt > 1 or sms_budget.take(message.to, message.message.text, now)
+def _why_not(message: Claimed, now: datetime) -> AnswerClass | None:
+    """Say why a message is not sent, or `None`; an SMS is taken from the day's budgets once, at its first attempt.
+
+    No code leaves by a channel that is off, for none would be taken; what warns people still does.
+    """
+    if operations.is_off(message.channel) and not message.purpose.startswith("alert-"):
+        return "switched-off"
+    if message.channel != "sms" or message.attempt > 1:
+        return None
+    return None if sms_budget.take(message.to, message.message.text, now) else "budget"
 
 
 def _audited(fates: list[Fate]) -> list[Fate]:

@@ -22,6 +22,7 @@ AnswerClass = Literal[
     "auth",
     "credit",
     "budget",
+    "switched-off",
 ]
 
 

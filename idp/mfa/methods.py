@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from idp import operations
 from idp.accounts.contacts import Masked, mask_email, mask_mobile
 from idp.accounts.models import Account
 from idp.mfa.passkeys import has_passkeys
@@ -56,6 +57,16 @@ def available_methods(account: Account) -> list[Method]:
     return [method for method in METHODS.values() if method.find_destination(account)]
 
 
+def takes_passkeys() -> bool:
+    """Tell whether a passkey may be made or used at this moment."""
+    return offers_passkeys() and not operations.is_off("passkey")
+
+
+def usable_channels() -> list[str]:
+    """Return the channels that this provider sends codes by at this moment, whatever an account has."""
+    return [name for name, method in METHODS.items() if method.is_offered() and not operations.is_off(name)]
+
+
 def offers_passkeys() -> bool:
     """Tell whether passkeys can work here: an RP ID is a domain, never an address (WebAuthn §5.1.2)."""
     return settings.passkeys.enabled and not settings.rp_id.replace(".", "").isdigit() and ":" not in settings.rp_id
@@ -80,3 +91,13 @@ def available_factors(account: Account) -> list[str]:
 def enrolled_methods(account: Account) -> tuple[str, ...]:
     """Return the names of every second factor that this account can use now, in the order in which pages offer them."""
     return (*available_factors(account), *(method.channel for method in available_methods(account)))
+
+
+def usable_methods(account: Account) -> tuple[str, ...]:
+    """Return the names of its second factors that are not switched off."""
+    return tuple(name for name in enrolled_methods(account) if not operations.is_off(name))
+
+
+def switches() -> tuple[str, ...]:
+    """Return everything that operators can switch off."""
+    return (*METHODS, *FACTORS, *plugged())

@@ -11,7 +11,17 @@ from typing import Literal
 from idp.mfa.levels import all_levels, is_at_least, reaches
 
 Reason = Literal[
-    "free", "demanded", "wished", "minimum", "unknown-device", "paused", "ruled-out", "unmet", "none-enrolled", "reset"
+    "free",
+    "demanded",
+    "wished",
+    "minimum",
+    "unknown-device",
+    "paused",
+    "ruled-out",
+    "unmet",
+    "none-enrolled",
+    "reset",
+    "switched-off",
 ]
 
 # The proof of a code that came over the channel of a reset.
@@ -50,6 +60,8 @@ class PolicyFacts:
     codes_are_paused: bool = False
     # The channel over which a forgotten password was replaced a short while ago.
     distrusted: str = ""
+    # What operators have switched off for now. It stays enrolled: an account that has it is not one that has it not.
+    off: frozenset[str] = frozenset()
     rules: Rules = Rules()
 
 
@@ -76,6 +88,8 @@ RULES: tuple[tuple[Reason, Callable[[PolicyFacts, str, str], bool]], ...] = (
     ("ruled-out", lambda f, method, floor: not f.rules.methods or _named(f, method) in f.rules.methods),
     ("unmet", lambda f, method, floor: reaches(level_with(method), f.demanded)),
     ("unmet", lambda f, method, floor: not floor or is_at_least(level_with(method), floor)),
+    # Last: what would do is off, and nothing less will do instead.
+    ("switched-off", lambda f, method, floor: _named(f, method) not in f.off),
 )
 
 

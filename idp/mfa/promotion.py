@@ -16,7 +16,7 @@ from idp import crypto, metrics
 from idp.accounts.models import Account
 from idp.db import Base, Moment, db
 from idp.mfa import events
-from idp.mfa.methods import offers_passkeys
+from idp.mfa.methods import takes_passkeys
 from idp.mfa.passkeys import has_passkeys
 from idp.settings import PromotionSettings, settings
 
@@ -72,7 +72,7 @@ def is_due(account: Account, *, service_id: str, now: datetime) -> bool:
     if settings.passkeys.attestation.require:
         # The passkeys of phones prove no model.
         return False
-    if not offers_passkeys() or (allowed and "passkey" not in allowed) or has_passkeys(account):
+    if not takes_passkeys() or (allowed and "passkey" not in allowed) or has_passkeys(account):
         return False
     kept = db.session.get(PasskeyPromotion, account.id)
     facts = PromotionFacts(

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from idp import metrics, ratelimit, session
+from idp import metrics, operations, ratelimit, session
 from idp.accounts import devices, directory, throttle
 from idp.accounts.models import Account, index_nir
 from idp.accounts.new_passwords import check_new_password
@@ -20,7 +20,7 @@ from idp.messages.alerts import alert
 from idp.mfa import events, guard
 from idp.mfa.codes import Challenge, Verdict, check_code, find_challenge
 from idp.mfa.guard import CodePause
-from idp.mfa.methods import METHODS, Method
+from idp.mfa.methods import METHODS, Method, usable_channels
 from idp.mfa.policy import RESET_CHANNEL
 from idp.mfa.sending import NotYet, Occasion, Sent, send_code
 from idp.ratelimit import Window
@@ -50,7 +50,8 @@ class ResetOver(Exception):
 
 def find_reset(key: str) -> Reset | None:
     """Return the reset that this sign-in is in."""
-    return state.get(RESETS, key)
+    reset = state.get(RESETS, key)
+    return None if reset is None or _is_switched_off(reset) else reset
 
 
 def find_reset_challenge(reset: Reset) -> Challenge | None:
@@ -198,12 +199,20 @@ def note_complete_sign_in(account_id: str, proofs: Iterable[str], lane: str) -> 
         account.reset_channel = account.reset_at = None
 
 
+def _is_switched_off(reset: Reset) -> bool:
+    """Tell whether a channel of codes was switched off since a reset was asked for.
+
+    Any channel, and for everybody: which one a code went by must not be seen from what becomes of the reset (R8).
+    """
+    return any(name in METHODS and since >= reset.asked_at for name, since in operations.off_since().items())
+
+
 def _choose_method(account: Account | None, wished: str) -> Method | None:
     """Return the way to reach an account that may get a new password, or ``None``."""
     # One that was never activated has no password to forget (AC-71); a restricted one is told so after signing in.
     if account is None or account.status == "disabled" or account.password_hash is None:
         return None
-    usable = [method for method in METHODS.values() if method.find_destination(account)]
+    usable = [METHODS[name] for name in usable_channels() if METHODS[name].find_destination(account)]
     return next((method for method in usable if method.channel == wished), usable[0] if usable else None)
 
 

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from typing import Literal
 from urllib.parse import urlsplit
 
-from idp import crypto, metrics, ratelimit
+from idp import crypto, metrics, operations, ratelimit
 from idp.accounts.models import Account
 from idp.messages import compose, outbox, sms_budget
 from idp.messages.alerts import alert
@@ -78,7 +78,7 @@ def send_code(
     what only its address could refuse is passed over in silence. A ``void`` code is for nobody and never sent.
     """
     destination = method.find_destination(account) if to is None else to
-    if destination is None:
+    if destination is None or (operations.is_off(method.channel) and not void):
         raise ValueError("the account cannot use this method")
     old = find_challenge(challenge_id)
     if old is not None and (old.account_id, old.purpose) != (account.id, occasion.purpose):

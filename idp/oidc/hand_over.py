@@ -5,17 +5,25 @@ from datetime import datetime
 from flask import Response, redirect
 from werkzeug.wrappers import Response as BaseResponse
 
-from idp import i18n, logs, metrics, session_clients
+from idp import figures, i18n, logs, metrics, session_clients
 from idp.db import db
 from idp.oidc.authorization_details import describe_details
 from idp.oidc.clients import Client
 from idp.oidc.codes import AuthorizationCode, issue_code
-from idp.oidc.consents import allowed_claims, consent_texts, granted_scopes, record_consent, wanted_scopes
+from idp.oidc.consents import (
+    allowed_claims,
+    consent_purposes,
+    consent_texts,
+    granted_scopes,
+    record_consent,
+    wanted_scopes,
+)
 from idp.oidc.errors import InvalidRequestObject, InvalidRequestUri, OAuthError
 from idp.oidc.front_channel import issue_front_channel
 from idp.oidc.grant import Grant, new_grant_id
 from idp.oidc.id_token import sid_for
 from idp.oidc.needs import (
+    UNMET,
     Need,
     Standing,
     expected_account,
@@ -33,6 +41,10 @@ from idp.signin.interaction import Demand, start_interaction
 from idp.web import change_session, ensure_session
 
 log = logs.get_logger()
+# What a good request is answered when the visitor, or nobody, goes on.
+_NO_ERRORS = frozenset(
+    {"access_denied", "login_required", "interaction_required", "consent_required", "account_selection_required", UNMET}
+)
 
 
 def send_to_sign_in(standing: Standing, need: Need, *, restart_url: str, now: datetime) -> BaseResponse:
@@ -63,6 +75,7 @@ def demand_of(standing: Standing, need: Need) -> Demand:
         wished_levels=wished_levels(asked, client),
         fresh_after=standing.fresh_after,
         consent_to=consent_texts(wanted_scopes(asked, client)) if agree else None,
+        consent_purposes=consent_purposes(wanted_scopes(asked, client), client) if agree else {},
         account_id=expected_account(standing),
         locale=locale,
         consent_details=describe_details(asked.authorization_details, locale) if agree else (),
@@ -145,6 +158,8 @@ def _issue(standing: Standing, grant: Grant, to: ReturnAddress, now: datetime) -
 
 def turn_away(to: ReturnAddress, fault: OAuthError, client: Client) -> Response:
     metrics.AUTHORIZE.labels(fault.code).inc()
+    if fault.code not in _NO_ERRORS:
+        figures.count_client_error(client.client_id, fault.code)
     detail = fault.detail or fault.description
     log.info("authorization-refused", client_id=client.client_id, error=fault.code, detail=detail)
     return refuse(to, fault)

@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 
 from idp.accounts import directory
 from idp.mfa.levels import ACR_VALUES, is_at_least, reaches
-from idp.mfa.methods import enrolled_methods
+from idp.mfa.methods import usable_methods
 from idp.mfa.policy import can_reach
 from idp.oidc.clients import Client
 from idp.oidc.consents import find_consent, wanted_scopes
@@ -127,7 +127,7 @@ def _wishes_more(standing: Standing) -> bool:
     if reaches(session.acr, wished):
         return False
     account = directory.find_account(session.account_id)
-    return account is not None and can_reach(enrolled_methods(account), wished)
+    return account is not None and can_reach(usable_methods(account), wished)
 
 
 def _needs_consent(standing: Standing) -> bool:

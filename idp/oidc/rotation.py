@@ -90,6 +90,12 @@ def rotate(alg: Algorithm, *, anyway: bool = False) -> Step:
     return _use(step, waiting) if step.verdict == "ready" else step
 
 
+def look_ahead(alg: Algorithm, *, anyway: bool = False) -> Step | None:
+    """Return what the published next key waits for, or ``None`` if there is none."""
+    waiting = _find(alg, "next")
+    return None if waiting is None else _outlook(alg, waiting, "waiting", anyway=anyway)
+
+
 def revoke_and_replace(alg: Algorithm, *, reason: str, keep_next: bool = False) -> Step:
     """Revoke what may have leaked and let a new key sign at once. Commits.
 

@@ -12,7 +12,7 @@ from flask import Response, redirect, request
 from werkzeug.exceptions import BadRequest
 from werkzeug.wrappers import Response as BaseResponse
 
-from idp import clock, metrics
+from idp import clock, metrics, operations
 from idp.accounts import contact_changes, events
 from idp.accounts.contact_changes import ContactChange, Kind
 from idp.accounts.contacts import ContactFault, mask_email, mask_mobile, parse_email, parse_mobile
@@ -114,6 +114,7 @@ def contact_code_submit(kind: Kind) -> BaseResponse:
     holder, now, change = current_holder(), clock.now(), _asked(kind)
     if change is None or change.challenge_id is None:
         return redirect(f"/account/{kind}", 303)
+    _check_on(kind)
     typed = one_field("code")
     if len(typed.encode("utf-8", "surrogatepass")) > LONGEST_BYTES:
         raise BadRequest("code field too long")
@@ -169,6 +170,7 @@ def _asked(kind: Kind) -> ContactChange | None:
 
 def _send(holder: Holder, change: ContactChange, now: datetime) -> NotYet | None:
     """Send a code to the new address or number; return when one may be sent, if not now."""
+    _check_on(change.kind)
     occasion = Occasion(
         purpose=PURPOSES[change.kind], service=_(f"account.{change.kind}.title"),
         device=label_device(request.user_agent.string), reference=reference(), locale=current_locale(),
@@ -183,6 +185,11 @@ def _send(holder: Holder, change: ContactChange, now: datetime) -> NotYet | None
     return None
 
 
+def _check_on(kind: Kind) -> None:
+    if operations.is_off(CHANNELS[kind]):
+        raise PageError("switched_off", 503, "no code is sent by this channel at present")
+
+
 def _present(account: Account, kind: Kind) -> str | None:
     return account.email if kind == "email" else account.mobile
 
@@ -192,6 +199,7 @@ def _form(kind: Kind, typed: str, errors: list[FieldError], status: int) -> Resp
     present = _present(holder.account, kind)
     if kind == "mobile" and not METHODS["sms"].is_offered():
         raise PageError("not_found", 404, "no SMS here")
+    _check_on(kind)
     context: dict[str, Any] = {
         "kind": kind,
         "typed": typed[:254],

@@ -16,7 +16,7 @@ from idp.messages.alerts import alert
 from idp.messages.compose import label_device
 from idp.mfa import passkeys
 from idp.mfa.enrolment import NotEnrolled, ask_to_enrol, enrol, user_name
-from idp.mfa.methods import offers_passkeys
+from idp.mfa.methods import takes_passkeys
 from idp.mfa.passkeys import LONGEST_NAME, Passkey
 from idp.oidc.sign_out import sign_out_everywhere
 from idp.selfservice import events
@@ -105,7 +105,7 @@ def passkey_remove(passkey_id: str) -> BaseResponse:
 
 def signals_of(holder: Holder) -> dict[str, str] | None:
     """Return what the phone may be told of what we know (WebAuthn §5.1.10), if it may know anything of this person."""
-    handle = passkeys.user_handle_of(holder.account_id) if offers_passkeys() else None
+    handle = passkeys.user_handle_of(holder.account_id) if takes_passkeys() else None
     if handle is None:
         return None
     known = passkeys.list_passkeys(holder.account_id)
@@ -132,7 +132,7 @@ def _list(*, failed: str | None = None, status: int = 200) -> Response:
 
 
 def _check_offered() -> None:
-    if not offers_passkeys():
+    if not takes_passkeys():
         raise PageError("not_found", 404, "passkeys are not offered")
 
 

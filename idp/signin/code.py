@@ -134,6 +134,7 @@ def show_pause(interaction_id: str) -> Response:
         "minutes": math.ceil(wait / 60),
         "passkey": "passkey" in facts.factors,
         "at_hand": at_hand(facts),
+        "switched_off": facts.switched_off,
     }
     return _with_retry(page("signin/code_pause.html", 429, **context), wait)
 
@@ -198,6 +199,7 @@ def _choice(facts: Facts, errors: list[FieldError], status: int) -> Response:
         "code_minutes": minutes,
         "passkey": "passkey" in facts.factors,
         "at_hand": at_hand(facts),
+        "switched_off": facts.switched_off,
     }
     return page("signin/send.html", status, **context)
 
@@ -239,6 +241,7 @@ def _others(facts: Facts, *, without_current: bool = True) -> dict[str, Any]:
         "other_channels": others,
         "passkey": "passkey" in facts.factors,
         "at_hand": at_hand(facts),
+        "switched_off": facts.switched_off,
     }
 
 

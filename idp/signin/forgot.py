@@ -20,7 +20,7 @@ from idp.i18n import current_locale
 from idp.messages import outbox
 from idp.messages.compose import label_device
 from idp.mfa import reset
-from idp.mfa.methods import METHODS
+from idp.mfa.methods import usable_channels
 from idp.mfa.reset import Reset, ResetOver
 from idp.mfa.sending import NotYet, Occasion, next_send_at
 from idp.mfa.typed_code import LONGEST_BYTES, CodeFault, parse_code
@@ -199,7 +199,10 @@ def _seconds(wait: timedelta) -> int:
 
 def _channels() -> list[str]:
     """Return the ways that this provider has, whatever the account has: the page must not tell."""
-    return [name for name, method in METHODS.items() if method.is_offered()]
+    channels = usable_channels()
+    if not channels:
+        raise PageError("switched_off", 503, "every channel of codes is switched off")
+    return channels
 
 
 def _occasion(interaction: Interaction) -> Occasion:

@@ -6,11 +6,12 @@ from datetime import datetime
 from flask import request
 from werkzeug.wrappers import Response
 
-from idp import clock, metrics
+from idp import clock, metrics, operations
 from idp.accounts.nir import NirFault, parse_nir
 from idp.accounts.outside import DirectoryAway
 from idp.accounts.passwords import HashingBusy, check_room
 from idp.accounts.signin import Authenticated, Paused, Refused, authenticate
+from idp.settings import settings
 from idp.signin import waiting
 from idp.signin.forms import FieldError, error, one_field
 from idp.signin.interaction import Interaction, update_interaction
@@ -88,5 +89,11 @@ def _paused(interaction: Interaction, until: datetime, now: datetime) -> Respons
 
 def _form(interaction: Interaction, typed: str, errors: list[FieldError], status: int, **more: object) -> Response:
     # What was typed stays, cut to what a page can bear; the password never does.
-    context = {"tries_left": None, "pause": None, "passkey": offers_passkey_signin(), **more}
+    context = {
+        "tries_left": None,
+        "pause": None,
+        "passkey": offers_passkey_signin(),
+        "switched_off": ["passkey"] if operations.is_off("passkey") and settings.passkey_signin else [],
+        **more,
+    }
     return page("signin/identify.html", status, interaction=interaction.id, nir=typed[:40], errors=errors, **context)

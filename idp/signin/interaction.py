@@ -4,7 +4,7 @@ An interaction is bound to one browser: only a session that holds its id may see
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, Literal
 
@@ -31,6 +31,8 @@ class Demand:
     wished_levels: tuple[str, ...] = ()
     fresh_after: datetime | None = None
     consent_to: tuple[str, ...] | None = None
+    # Why the service needs what it gets: by text of `consent_to`, in the words of its own, by language.
+    consent_purposes: dict[str, dict[str, str]] = field(default_factory=dict)
     # More to agree to, in words of the visitor's language already: a text, and lines under it.
     consent_details: tuple[tuple[str, tuple[str, ...]], ...] = ()
     account_id: str | None = None

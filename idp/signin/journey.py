@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime
 
+from idp import operations
 from idp.accounts import devices, directory
 from idp.accounts.models import Account
 from idp.messages.undeliverable import is_undeliverable
@@ -11,7 +12,7 @@ from idp.mfa import guard, passkeys, promotion
 from idp.mfa.codes import Challenge, find_challenge
 from idp.mfa.guard import CodePause
 from idp.mfa.levels import level_of, reaches
-from idp.mfa.methods import FACTORS, METHODS, enrolled_methods, offers_passkeys
+from idp.mfa.methods import FACTORS, METHODS, enrolled_methods, takes_passkeys
 from idp.mfa.plugged import plugged
 from idp.mfa.policy import RESET_CHANNEL, Decision, PolicyFacts, Rules, can_reach, decide
 from idp.mfa.reset import find_distrusted
@@ -34,6 +35,8 @@ class Facts:
     distrusted: str | None = None
     email_bounced: bool = False
     passkey_removed_at: datetime | None = None
+    # What the account has and operators have switched off for now.
+    switched_off: tuple[str, ...] = ()
     # Whether a passkey is offered once everything is proved.
     promotes: bool = False
 
@@ -123,8 +126,12 @@ class Facts:
 
     @property
     def code_is_out(self) -> bool:
-        """Whether a code was sent that the visitor may be typing."""
-        return self.challenge is not None and self.challenge.used_at is None
+        """Whether a code was sent that the visitor may be typing; none counts over a channel that is off."""
+        return (
+            self.challenge is not None
+            and self.challenge.used_at is None
+            and self.challenge.channel not in self.switched_off
+        )
 
     @property
     def code_is_being_used(self) -> bool:
@@ -146,6 +153,8 @@ STEPS: tuple[Step, ...] = (
     Step("identify", lambda f: not f.is_identified),
     Step("restricted", lambda f: f.account is not None and f.account.status != "active"),
     Step("no-channel", lambda f: not f.level_is_reached and f.decision.reason == "none-enrolled"),
+    # Later it may be on again: the sign-in waits, and nothing less is taken meanwhile.
+    Step("switched-off", lambda f: not f.level_is_reached and f.decision.reason == "switched-off"),
     Step("unmet", lambda f: not f.level_is_reached and not f.decision.methods),
     # Where codes help too, their pages offer the passkey beside them: nobody without JavaScript is led astray.
     Step("passkey", lambda f: not f.level_is_reached and not f.channels and "passkey" in f.factors),
@@ -182,18 +191,20 @@ def gather_facts(interaction: Interaction, now: datetime, *, lane: str | None = 
         lane = lane_of(account.id, now) if account else guard.UNKNOWN_DEVICES
     pause = guard.find_pause(account.id, lane, now) if account else None
     email = account.email if account and account.email_verified_at else None
+    enrolled = enrolled_methods(account) if account else ()
     facts = Facts(
         email_bounced=is_undeliverable(account.id, email) if account else False,
         interaction=interaction,
         account=account,
         decision=decide(
             PolicyFacts(
-                enrolled=enrolled_methods(account) if account else (),
+                enrolled=enrolled,
                 demanded=interaction.demand.levels,
                 wished=interaction.demand.wished_levels,
                 device_is_known=lane != guard.UNKNOWN_DEVICES,
                 codes_are_paused=pause is not None,
                 distrusted=distrusted or "",
+                off=frozenset(operations.off_since()),
                 rules=Rules(**settings.policy.model_dump()),
             )
         ),
@@ -201,6 +212,7 @@ def gather_facts(interaction: Interaction, now: datetime, *, lane: str | None = 
         pause=pause,
         passkey_removed_at=passkeys.last_removed_at(account.id) if account else None,
         distrusted=distrusted,
+        switched_off=tuple(name for name in enrolled if operations.is_off(name)),
     )
     return replace(facts, promotes=_promotes(facts, now))
 
@@ -227,4 +239,4 @@ def lane_of(account_id: str, now: datetime) -> str:
 def offers_passkey_signin() -> bool:
     """Tell whether a passkey may be the whole sign-in (R6)."""
     allowed = settings.policy.methods
-    return settings.passkey_signin and offers_passkeys() and (not allowed or "passkey" in allowed)
+    return settings.passkey_signin and takes_passkeys() and (not allowed or "passkey" in allowed)

@@ -28,8 +28,9 @@ def show(interaction_id: str) -> Response:
     """Show the page of a visitor who can go on with a passkey only."""
     facts = enter(interaction_id, "passkey")
     return page(
-        "signin/passkey.html", interaction=facts.interaction.id, failure=None, unknown=None, at_hand=at_hand(facts)
-    )
+        "signin/passkey.html", interaction=facts.interaction.id, failure=None, unknown=None, at_hand=at_hand(facts),
+        switched_off=facts.switched_off,
+    )  # fmt: skip
 
 
 def ask(interaction_id: str) -> Response:

@@ -4,7 +4,7 @@ from flask import Blueprint, redirect
 from werkzeug.exceptions import BadRequest
 from werkzeug.wrappers import Response
 
-from idp import clock
+from idp import clock, i18n
 from idp.accounts.contacts import mask_email
 from idp.i18n import _
 from idp.signin import at_hand, code, forgot, identify, passkey, plugged, promote, renew
@@ -201,6 +201,15 @@ def no_channel_page(interaction_id: str) -> Response:
     return page("signin/no_channel.html", 403, interaction=facts.interaction.id)
 
 
+@blueprint.get("/<interaction_id>/switched-off")
+def switched_off_page(interaction_id: str) -> Response:
+    """Say that what is needed cannot be done for now; the sign-in waits."""
+    facts = enter(interaction_id, "switched-off")
+    answer = page("signin/switched_off.html", 503, interaction=facts.interaction.id, switched_off=facts.switched_off)
+    answer.headers["Retry-After"] = "60"
+    return answer
+
+
 @blueprint.get("/<interaction_id>/restricted")
 def restricted_page(interaction_id: str) -> Response:
     """Say that this account cannot sign in now, and whom to ask."""
@@ -240,8 +249,8 @@ def address_later(interaction_id: str) -> Response:
 def consent_page(interaction_id: str) -> Response:
     """Say what the service will learn, before it does."""
     interaction = enter(interaction_id, "consent").interaction
-    items = [_(item) for item in interaction.demand.consent_to or ()]
-    details = interaction.demand.consent_details
+    purposes, details = interaction.demand.consent_purposes, interaction.demand.consent_details
+    items = [(_(item), i18n.text_in(purposes.get(item, {}))) for item in interaction.demand.consent_to or ()]
     return page("signin/consent.html", interaction=interaction.id, items=items, details=details)
 
 

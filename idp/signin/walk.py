@@ -83,6 +83,7 @@ def finish(interaction: Interaction, outcome: Outcome, now: datetime, *, reason:
     ended = change_interaction(interaction, _end) is not None
     if ended:
         metrics.LOGIN_STEP.labels("end", outcome).inc()
+        metrics.SIGN_IN.labels(_method_of(interaction), outcome).inc()
         events.sign_in_ended(
             outcome,
             reason=reason,
@@ -91,6 +92,12 @@ def finish(interaction: Interaction, outcome: Outcome, now: datetime, *, reason:
             proofs=(proof.name for proof in interaction.proofs),
         )
     return ended
+
+
+def _method_of(interaction: Interaction) -> str:
+    """Return what was proved last of a sign-in: besides the password, its second factor."""
+    proved = max(interaction.proofs, key=lambda proof: proof.at, default=None)
+    return proved.name if proved else "none"
 
 
 def complete(interaction: Interaction, now: datetime, *, reason: str | None = None) -> None:

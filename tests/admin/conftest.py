@@ -24,6 +24,7 @@ ROLES = {
     "kim": ("key-holder",),
     "sam": ("support",),
     "otto": ("auditor",),
+    "olga": ("operator",),
     "both": ("editor", "approver"),
 }
 

@@ -74,6 +74,7 @@ def test_every_act_is_on_the_console(admin: Coming, app: Flask, with_settings: A
         "client.create": lambda: register(eve).submit("review"),
         "client.update": lambda: at("/edit/identity").submit("identity", name="Autre nom"),
         "client.logo": logo,
+        "client.transfer": lambda: at("").submit("transfer", team="Web", contacts="Web <web@example.fr>"),
         "client.add-secret": lambda: at("").submit("secrets", label="x", expires_days="30"),
         "client.revoke-secret": lambda: eve.post(
             "/admin/clients/fresh/secrets/revoke", secret=secret_number(), confirm="Autre nom"
@@ -133,6 +134,7 @@ def test_every_act_is_in_the_rest_interface(call: Any, app: Flask, with_settings
         "client.logo": lambda: do(
             "both", "PUT", f"{fresh}/logo", {"content": base64.b64encode(picture()).decode()}, **seen(fresh)
         ),
+        "client.transfer": lambda: do("both", "POST", f"{fresh}/transfer", {"team": "x", "contacts": ["w@example.fr"]}),
         "client.add-secret": lambda: do("both", "POST", f"{fresh}/secrets", {"label": "x", "expires_days": 30}),
         "client.revoke-secret": lambda: do(
             "both", "DELETE", f"{fresh}/secrets/{do('both', 'GET', f'{fresh}/secrets')['items'][0]['id']}"
@@ -186,6 +188,7 @@ def test_every_act_is_at_the_command_line(run: Run, folder: Path, tmp_path: Path
         "client.create": lambda: add(run),
         "client.update": update,
         "client.logo": with_logo,
+        "client.transfer": lambda: do("clients", "transfer", "shop", "--team", "Web", "--contact", "w@example.fr"),
         "client.add-secret": lambda: do("clients", "rotate-secret", "shop", "--expires-days", "30"),
         "client.revoke-secret": revoke,
         "client.suspend": lambda: do("clients", "disable", "shop"),

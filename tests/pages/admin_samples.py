@@ -1,19 +1,25 @@
 """Sample contexts for the pages of the administration."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from idp.admin.actors import Actor
 from idp.admin.changes import AdminChange
 from idp.admin.console.fields import ALL_SECTIONS, fields_of
 from idp.admin.console.register import KINDS
+from idp.admin.dashboard import Expiring, make_dashboard, slots_of
 from idp.admin.listing import STATES, Listed
+from idp.admin.plots import lines, stack
 from idp.admin.redirect_lines import Line
 from idp.admin.roles import PERMISSIONS, ROLES
 from idp.admin.schema import ClientDocument, plain
+from idp.admin.secret_warnings import describe_secret
 from idp.admin.support import REASONS
 from idp.admin.support_view import OUTCOMES
+from idp.admin.trial import TOLD, Tried
 from idp.oidc.clients import Client, ClientSecret
 from idp.signin.forms import FieldError
 
@@ -37,7 +43,13 @@ def _change(**more: Any) -> AdminChange:
 
 APPLIED = _change(state="applied", decided_by="ada", decided_at=NOW)
 EMERGENCY = _change(state="applied", emergency=True, act="client.create", before={})
-FRAME: dict[str, Any] = {"who": EVERYTHING, "waiting": 2, "emergencies": [], "errors": []}
+FRAME: dict[str, Any] = {
+    "who": EVERYTHING,
+    "waiting": 2,
+    "emergencies": [],
+    "errors": [],
+    "moment": datetime.fromisoformat,
+}
 DOCUMENT = plain(
     ClientDocument.model_validate(
         {"name": NAME, "redirect_uris": [BACK], "names": {"en": "Benefit"}, "purposes": {"email": {"fr": "écrire"}},
@@ -45,21 +57,89 @@ DOCUMENT = plain(
     )
 )  # fmt: skip
 CLIENT = Client(client_id="shop", name=NAME, description="Demandes", logo_digest="0a1b")
-SECRET = ClientSecret(id=1, client_id="shop", label="2026", created_at=NOW, expires_at=NOW + timedelta(days=7))
-UNNAMED = ClientSecret(id=2, client_id="shop", label="", created_at=NOW)
+SECRET = describe_secret(
+    ClientSecret(
+        id=1, client_id="shop", label="2026", created_at=NOW, expires_at=NOW + timedelta(days=7), last_used_at=NOW
+    ),
+    NOW,
+)  # fmt: skip
+UNNAMED = describe_secret(ClientSecret(id=2, client_id="shop", label="", created_at=NOW), NOW)
+TRIED = Tried(
+    "shop", "s", NOW, header={"alg": "RS256", "kid": "k" * 43, "typ": "JWT"},
+    claims={"iss": "https://idp.test", "sub": "s" * 43, "amr": ["hwk", "user"], "nonce": "n" * 43, "odd": "<b>"},
+    checks={"iss": True, "aud": True, "nonce": False, "at_hash": True}, token_type="Bearer", expires_in=600,
+    scopes=("openid", "email"), access_claims={"scope": "openid email"}, has_refresh=True, userinfo=("sub", "email"),
+)  # fmt: skip
 JUDGED = [
     Line(BACK, None, None, ("admin.uri.note.slash",)),
     Line("https://*.example.fr/<b>", "has a wildcard", "admin.uri.wildcard", ()),
 ]
 LISTED = [
-    Listed("shop", NAME, "website", "Web", "active", "oidc", (BACK,), NOW, NOW),
-    Listed("tv", "Télévision", "device", "", "suspended", "native", (), NOW, None),
+    Listed("shop", NAME, "website", "Web", "active", "oidc", (BACK,), NOW, NOW, "ended"),
+    Listed("tv", "Télévision", "device", "", "suspended", "native", (), NOW, None, "good"),
 ]
 PERSON = {"name": "eve", "roles": ["editor"], "passkeys": 1, "disabled_at": None}
 TOKEN = {
     "id": "a", "label": "CI <b>", "service": True, "scopes": ["clients.read"], "networks": ["192.0.2.0/24"],
     "expires_at": NOW + timedelta(days=3), "last_used_at": NOW, "revoked_at": None,
 }  # fmt: skip
+
+CHANNELS = [
+    {"name": "email", "off": False, "changed_at": None, "changed_by": None},
+    {"name": "sms", "off": True, "changed_at": NOW, "changed_by": "olga <b>"},
+    {"name": "token", "off": False, "changed_at": NOW, "changed_by": "olga"},
+]
+BANNER = {
+    "texts": {"fr": "Les SMS tardent <b>.", "en": "Text messages are late."}, "begins_at": NOW.isoformat(),
+    "ends_at": (NOW + timedelta(hours=3)).isoformat(), "shows": True, "changed_at": NOW, "changed_by": "olga",
+}  # fmt: skip
+
+KEY = {
+    "kid": "k-2026-01", "alg": "RS256", "state": "active", "published_at": NOW.isoformat(),
+    "active_from": NOW.isoformat(), "ended_at": None, "leaves_at": None, "reason": None,
+}  # fmt: skip
+CALENDAR: list[dict[str, Any]] = [
+    {
+        "alg": "RS256",
+        "keys": [KEY, {**KEY, "kid": "k-2026-02", "state": "next", "active_from": None},
+                 {**KEY, "kid": "k-2025-12", "state": "revoked", "ended_at": NOW.isoformat(), "reason": "fuite <b>",
+                  "leaves_at": (NOW + timedelta(days=30)).isoformat()}],
+        "waits_for": "clients-late", "usable_at": NOW + timedelta(days=7),
+        "clients": [{"client_id": "shop", "name": NAME, "standing": "late", "fetched_at": NOW},
+                    {"client_id": "tv", "name": "Télévision", "standing": "unseen", "fetched_at": None},
+                    {"client_id": "web", "name": "Web", "standing": "seen", "fetched_at": NOW}],
+    },
+    {"alg": "ES256", "keys": [{**KEY, "alg": "ES256"}], "waits_for": None, "usable_at": None, "clients": []},
+]  # fmt: skip
+SLOTS = slots_of("day", NOW, ZoneInfo("Europe/Paris"))
+ROWS = [
+    row
+    for number, hour in enumerate(SLOTS)
+    for row in (
+        (hour, "sign-in", "email|done", 400 + 90 * number),
+        (hour, "sign-in", "pwd|cancelled", 20 + 15 * (number % 5)),
+        (hour, "delivery", "email|1.0", 50),
+        (hour, "delivery", "email|5.0", 400),
+        (hour, "delivery", "sms|10.0", 30 * (number % 3)),
+        (hour, "delivery", "sms|2.0", 10 * (number % 3)),
+        (hour, "pause", "password", number % 4),
+        (hour, "pause", "code", number % 3),
+        (hour, "pause", "stop", number % 2),
+        (hour, "password", "ok", 500),
+        (hour, "password", "wrong", 60),
+        (hour, "code", "email|ok", 300),
+        (hour, "code", "email|wrong", 31),
+        (hour, "passkey", "sign-in|ok", 80),
+        (hour, "client-error", "shop|invalid_grant", 3),
+        (hour, "client-error", "gone|invalid_scope", 1),
+    )
+]
+EXPIRING = [
+    Expiring("shop", NAME, "2026", NOW + timedelta(days=3), is_last=True),
+    Expiring("shop", NAME, "", NOW + timedelta(days=9), is_last=False),
+]
+BOARD = make_dashboard("day", ROWS, SLOTS, names={"shop": NAME}, expiring=EXPIRING, now=NOW)
+EMPTY = make_dashboard("week", [], slots_of("week", NOW, ZoneInfo("Europe/Paris")), names={}, expiring=[], now=NOW)
 
 CASE = SimpleNamespace(id="Y2FzZQ", reference="7KQ-4MX")
 ACCOUNT = SimpleNamespace(
@@ -88,7 +168,8 @@ VIEW = SimpleNamespace(
 def _client(**more: Any) -> dict[str, Any]:
     return {
         **FRAME, "client": CLIENT, "state": "active", "secrets": [SECRET, UNNAMED], "has_secret": True,
-        "yaml": "name: x", "sections": list(ALL_SECTIONS), "changes": [APPLIED], "done": None, **more,
+        "yaml": "name: x", "sections": list(ALL_SECTIONS), "changes": [APPLIED], "done": None,
+        "can_be_tried": True, "handed": {"team": "", "contacts": []}, **more,
     }  # fmt: skip
 
 
@@ -153,6 +234,13 @@ ADMIN: dict[str, dict[str, dict[str, Any]]] = {
                 "changes": [APPLIED, EMERGENCY]},
         "none": {**FRAME, "client": SimpleNamespace(client_id="shop", client_metadata={"name": NAME}), "changes": []},
     },
+    "admin/trial.html": {
+        "done": {**FRAME, "client": CLIENT, "tried": TRIED, "told": TOLD},
+        "refused": {**FRAME, "client": CLIENT, "tried": Tried("shop", "s", NOW, "access_denied", "The <holder> left."),
+                    "told": TOLD},
+        "sealed": {**FRAME, "client": CLIENT, "tried": replace(TRIED, claims=None, checks=None, access_claims=None,
+                   token_type="DPoP", has_refresh=False), "told": TOLD},
+    },
     "admin/preview.html": {
         "": {**FRAME, "client": CLIENT, "shown": {"id_token": "{}", "userinfo": "{}", "token": "{}"}}
     },
@@ -185,6 +273,30 @@ ADMIN: dict[str, dict[str, dict[str, Any]]] = {
     "admin/support_case.html": {
         "paused": {**FRAME, "case": CASE, "view": VIEW, "said": None, "outcomes": OUTCOMES, "may_act": True},
         "quiet": {**FRAME, "case": CASE, "view": QUIET, "said": "lifted", "outcomes": OUTCOMES, "may_act": False},
+    },
+    "admin/operations.html": {
+        "quiet": {**FRAME, "channels": CHANNELS[:1], "banner": None, "typed": {}, "changes": []},
+        "busy": {**FRAME, "channels": CHANNELS, "banner": BANNER, "typed": {"fr": "Bonjour"},
+                 "changes": [_change(act="channel.off", target="sms", before={"off": False}, after={"off": True})],
+                 "errors": [FieldError("ends_at", "Une date."), FieldError("fr", "Trop long.")]},
+        "reader": {**FRAME, "who": READER, "channels": CHANNELS, "banner": {**BANNER, "shows": False}, "typed": {},
+                   "changes": []},
+    },
+    "admin/channel.html": {
+        "on": {**FRAME, "channel": {**CHANNELS[0], "name": "passkey"}, "changes": []},
+        "off": {**FRAME, "channel": CHANNELS[1], "changes": [APPLIED]},
+    },
+    "admin/dashboard.html": {
+        "a day": {**FRAME, "board": BOARD, "spans": ["day", "week"], "stack": stack, "lines": lines},
+        "nothing": {**FRAME, "board": EMPTY, "spans": ["day", "week"], "stack": stack, "lines": lines},
+    },
+    "admin/keys.html": {
+        "waiting": {**FRAME, "calendar": CALENDAR, "changes": [_change(act="key.rotate", target="RS256")]},
+        "reader": {**FRAME, "who": READER, "calendar": CALENDAR[1:], "changes": []},
+    },
+    "admin/key_act.html": {
+        "rotate": {**FRAME, "keys": CALENDAR[0], "act": "rotate"},
+        "revoke": {**FRAME, "keys": CALENDAR[1], "act": "revoke"},
     },
     "admin/tokens.html": {
         "one": {**FRAME, "tokens": [TOKEN, {**TOKEN, "id": "b", "revoked_at": NOW, "last_used_at": None}],

@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 from markupsafe import Markup
@@ -94,6 +95,9 @@ PLUGGED = {
     },
 }
 
+BANNER = SimpleNamespace(
+    texts={"fr": "Mardi de 22 h à 23 h, les SMS <peuvent> tarder.", "en": "Text messages may be late <tonight>."}
+)
 QR = Markup('<svg xmlns="http://www.w3.org/2000/svg" width="10" height="10"><path d="M0 0h10v10z"/></svg>')
 # Template -> name of the case -> what the view gives.
 LOGOUT: dict[str, Any] = {"services": [], "others": [], "frames": [], "frame_wait": 5, "return_url": None}
@@ -101,6 +105,7 @@ SAMPLES: dict[str, dict[str, dict[str, Any]]] = {
     "signin/identify.html": {
         "first": _signin(**IDENTIFY),
         "passkey": _signin(**{**IDENTIFY, "passkey": True}),
+        "switched off, and a banner": _signin(**IDENTIFY, switched_off=("passkey",), banner=BANNER),
         "a service that says more": _signin(**IDENTIFY, about=ABOUT),
         "after a reset": _signin(**IDENTIFY, changed=True),
         "after a wait": _signin(**{**IDENTIFY, "nir": "1991399999001"}, waited=True),
@@ -208,6 +213,7 @@ SAMPLES: dict[str, dict[str, dict[str, Any]]] = {
         "none": _signin(other_channels=[]),
         "at hand": _signin(other_channels=[EMAIL], at_hand=["totp", "recovery"]),
     },
+    "signin/switched_off.html": {"": _signin(switched_off=("sms", "passkey", "token"))},
     "signin/no_channel.html": {"": _signin()},
     "signin/code_pause.html": {
         "many": _signin(until=NOW + timedelta(minutes=15), minutes=15),
@@ -240,9 +246,11 @@ SAMPLES: dict[str, dict[str, dict[str, Any]]] = {
         "passkey": _signin(**EMAIL, channel="email", other_channels=[], all_down=True, passkey=True),
     },
     "signin/consent.html": {
-        "some": _signin(items=["votre nom", "votre adresse e-mail"], details=[]),
+        "some": _signin(
+            items=[("votre nom", None), ("votre adresse e-mail", ("fr", "Pour vous écrire <b>"))], details=[]
+        ),
         "nothing": _signin(items=[], details=[]),
-        "a service that says more": _signin(items=["votre nom"], details=[], about=ABOUT),
+        "a service that says more": _signin(items=[("votre nom", None)], details=[], about=ABOUT),
         "details": _signin(items=[], details=[("Payer <une fois>", ["Montant : 12 €", "Vers : <b>"])]),
     },
     "signin/already.html": {"": _signin(continue_url="/signin/x/restart"), "bare": _signin()},
@@ -258,7 +266,13 @@ SAMPLES: dict[str, dict[str, dict[str, Any]]] = {
     "device/confirm.html": {
         "near": _signin(**CONFIRM),
         "far": _signin(**{**CONFIRM, "facts": {**NEAR, "minutes": 3, "is_near": False}, "asks_for_last_letters": True}),
-        "third party": _signin(**{**CONFIRM, "third_party": True, "items": ["votre nom", "votre adresse e-mail"]}),
+        "third party": _signin(
+            **{
+                **CONFIRM,
+                "third_party": True,
+                "items": [("votre nom", ("fr", "Vous nommer")), ("votre adresse e-mail", None)],
+            }
+        ),
         "third party, nothing": _signin(**{**CONFIRM, "third_party": True, "facts": {**NEAR, "minutes": 1}}),
         "details": _signin(**{**CONFIRM, "details": (("Payer une facture", ("Somme : 12 €", "À : Mairie")),)}),
         "wrong": _signin(
@@ -328,6 +342,7 @@ SAMPLES: dict[str, dict[str, dict[str, Any]]] = {
     "errors/not_found.html": {"": ERROR},
     "errors/server.html": {"": ERROR},
     "errors/unavailable.html": {"": ERROR},
+    "errors/switched_off.html": {"": ERROR},
     "errors/cookies.html": {"": ERROR},
     "errors/suspended.html": {"": ERROR, "named": {**ERROR, "service": SERVICE}},
     "errors/expired.html": {"": ERROR, "restart": {**ERROR, "restart_url": "/signin/x/restart", "service": SERVICE}},

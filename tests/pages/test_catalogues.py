@@ -13,13 +13,17 @@ from idp.admin.actions import ACTS
 from idp.admin.changes import STATES
 from idp.admin.console.fields import ALL_SECTIONS
 from idp.admin.console.register import KINDS as REGISTERED
+from idp.admin.dashboard import SPANS
 from idp.admin.listing import STATES as LISTED
 from idp.admin.roles import ROLES
 from idp.admin.support import REASONS
 from idp.admin.support_view import GLOSSARY, OUTCOMES
+from idp.admin.trial import TOLD
 from idp.messages import gsm7
 from idp.messages.alerts import KINDS
+from idp.mfa.methods import FACTORS, METHODS
 from idp.oidc.registration import KINDS as KINDS_OF_CLIENTS
+from idp.oidc.rotation import MOVES
 from tests.pages.conftest import IDP, Render
 
 TRANSLATIONS = IDP / "translations"
@@ -78,12 +82,29 @@ FAMILIES = {
     "admin.state.": LISTED,
     "admin.change.": STATES,
     "admin.act.": tuple(ACTS),
+    "admin.channel.": (*METHODS, *FACTORS),
+    "off.": (*METHODS, *FACTORS),
+    "admin.key.": ("rotate", "revoke"),
+    "admin.key.text.": ("rotate", "revoke"),
+    "admin.key.state.": tuple(MOVES),
+    "admin.key.wait.": ("too-young", "clients-late", "ready"),
+    "admin.key.client.": ("seen", "late", "unseen"),
+    "dashboard.span.": tuple(SPANS),
+    "dashboard.when.": tuple(SPANS),
+    "dashboard.plot.": ("sign_ins", "delivery", "pauses"),
+    "admin.banner.": ("fr", "en", "begins_at", "ends_at"),
+    "admin.banner.hint.": ("begins_at", "ends_at"),
     "admin.role.": tuple(ROLES),
     "admin.section.": tuple(ALL_SECTIONS),
     "admin.danger.": LISTED,
     "admin.danger.act.": LISTED,
     "admin.shown.": ("secret", "password", "token"),
     "admin.shown.label.": ("secret", "password", "token"),
+    "admin.trial.claim.": tuple(TOLD),
+    "admin.trial.check.": ("iss", "aud", "nonce", "at_hash"),
+    "admin.trial.access.minutes": ("", "1"),
+    "admin.transfer.wrong.": ("team", "contacts"),
+    "admin.secret.standing.": ("soon", "ended"),
     "admin.preview.": ("id_token", "userinfo", "token"),
     "support.change.": ("email", "mobile"),
     "support.channel.": ("email", "sms"),

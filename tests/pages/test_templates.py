@@ -55,6 +55,7 @@ def test_every_page_template_has_a_sample() -> None:
         "account/frame.html",
         "admin/frame.html",
         "admin/pieces.html",
+        "admin/plots.html",
         "admin/support_banner.html",
         "help/pictograms.html",
         "signin/typed.html",

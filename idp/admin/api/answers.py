@@ -64,7 +64,8 @@ class ClientLine(Answer):
     security_profile: str
     redirect_uris: list[str]
     updated_at: datetime
-    secret_expires_at: datetime | None
+    secret_expires_at: datetime | None = Field(description="when the last of its secrets ends")
+    secret_standing: Literal["good", "soon", "ended"] = Field(description="`soon`: that is within 30 days")
 
 
 class Difference(Answer):
@@ -108,6 +109,8 @@ class Secret(Answer):
     label: str
     created_at: datetime
     expires_at: datetime | None
+    last_used_at: datetime | None = Field(description="to the day; null when it never was")
+    standing: Literal["good", "soon", "ended"] = Field(description="`soon`: it ends within 30 days")
 
 
 class Secrets(Answer):
@@ -200,3 +203,127 @@ class Me(Answer):
     token: str
     permissions: list[str]
     four_eyes: bool
+
+
+class Channel(Answer):
+    """A channel or factor, and whether it is switched off."""
+
+    name: str
+    off: bool
+    changed_at: datetime | None
+    changed_by: str | None
+
+
+class Banner(Answer):
+    """What every page says from a moment to another."""
+
+    texts: dict[str, str]
+    begins_at: datetime
+    ends_at: datetime
+    shows: bool
+    changed_at: datetime
+    changed_by: str
+
+
+class Operations(Answer):
+    """Channels and banner, as every node has them within two seconds."""
+
+    channels: list[Channel]
+    banner: Banner | None
+
+
+class Series(Answer):
+    """One value a slot; null where nothing was measured."""
+
+    name: str
+    values: list[float | None]
+
+
+class Plot(Answer):
+    """Values over time."""
+
+    name: str
+    slots: list[datetime]
+    series: list[Series]
+
+
+class Rate(Answer):
+    """How often a way of proving went well."""
+
+    name: str
+    well: int
+    tried: int
+
+
+class ClientErrors(Answer):
+    """The errors of one client, by OAuth code."""
+
+    client_id: str
+    name: str
+    errors: dict[str, int]
+
+
+class Expiring(Answer):
+    """A secret that ends within a month."""
+
+    client_id: str
+    name: str
+    label: str
+    expires_at: datetime
+    is_last: bool
+
+
+class Dashboard(Answer):
+    """How signing in goes."""
+
+    span: Literal["day", "week"]
+    since: datetime
+    until: datetime
+    sign_ins: int
+    success: float | None = Field(description="completed, of those that ended; null when none did")
+    pauses: int
+    delivery_medians: dict[str, float | None] = Field(description="seconds from the outbox to the relay's yes")
+    plots: list[Plot]
+    methods: list[Rate]
+    client_errors: list[ClientErrors]
+    expiring: list[Expiring]
+
+
+class SigningKey(Answer):
+    """A signing key, never its private half."""
+
+    kid: str
+    alg: str
+    state: Literal["next", "active", "retired", "revoked"]
+    service: str
+    private_half: str
+    published_at: datetime
+    active_from: datetime | None
+    ended_at: datetime | None
+    leaves_at: datetime | None
+    reason: str | None
+
+
+class WatchedClient(Answer):
+    """A client that was at work lately, and whether it has fetched the next key."""
+
+    client_id: str
+    name: str
+    standing: Literal["seen", "late", "unseen"]
+    fetched_at: datetime | None
+
+
+class KeysOfAlgorithm(Answer):
+    """The keys of one algorithm, and what the next one waits for."""
+
+    alg: str
+    keys: list[SigningKey]
+    waits_for: Literal["too-young", "clients-late", "ready"] | None
+    usable_at: datetime | None
+    clients: list[WatchedClient]
+
+
+class Keys(Answer):
+    """Signing keys by algorithm."""
+
+    items: list[KeysOfAlgorithm]

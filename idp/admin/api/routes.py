@@ -4,11 +4,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal
+from zoneinfo import ZoneInfo
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from idp import entropy
-from idp.admin import actions, client_acts, listing, tokens
+from idp.admin import actions, client_acts, dashboard, key_acts, listing, operation_acts, tokens
 from idp.admin.actors import Actor
 from idp.admin.administrators import describe_administrator, list_administrators
 from idp.admin.api import answers
@@ -17,6 +18,8 @@ from idp.admin.faults import NotFound
 from idp.admin.looks import KeysAsked, UrisAsked, look
 from idp.admin.people_acts import RolesGiven, get_administrator
 from idp.admin.schema import ClientDocument, ClientId, Line, Strict, Url, document_of
+from idp.admin.secret_warnings import describe_secret
+from idp.admin.transfer import TransferAsked
 from idp.db import db
 from idp.oidc.registration import KINDS
 from idp.settings import settings
@@ -50,6 +53,12 @@ class ChangesAsked(Paged):
     target: str | None = Field(default=None, max_length=80, pattern=r"^[A-Za-z0-9._~-]+$")
 
 
+class DashboardAsked(Query):
+    """Which time."""
+
+    span: Literal["day", "week"] = Field(default="day", description="24 hours by the hour, or 7 days by the day")
+
+
 class How(Strict):
     """Why, and whether alone."""
 
@@ -80,6 +89,10 @@ class SecretGiven(How, client_acts.SecretAsked):
     """A secret to be made."""
 
 
+class TransferGiven(How, TransferAsked):
+    """Whose a client shall be."""
+
+
 class RolesAsked(How, RolesGiven):
     """Roles to be given."""
 
@@ -88,6 +101,18 @@ class AdministratorGiven(RolesAsked):
     """Somebody new."""
 
     name: str = Field(pattern=r"^[a-z][a-z0-9.-]{0,38}[a-z0-9]$")
+
+
+class RotationGiven(How, key_acts.RotationAsked):
+    """The next step of a rotation."""
+
+
+class RevocationGiven(How, key_acts.RevocationAsked):
+    """What leaked is to be revoked."""
+
+
+class BannerAsked(How, operation_acts.BannerGiven):
+    """A banner to be put up."""
 
 
 class UrisGiven(UrisAsked):
@@ -191,11 +216,8 @@ def _update(call: Call) -> Reply:
 
 def _secrets(call: Call) -> Reply:
     client_acts.get_row(call.path["client_id"])
-    return Reply({"items": [_secret(one) for one in client_acts.list_secrets(call.path["client_id"])]})
-
-
-def _secret(one: Any) -> dict[str, Any]:
-    return {"id": one.id, "label": one.label, "created_at": one.created_at, "expires_at": one.expires_at}
+    found = client_acts.list_secrets(call.path["client_id"])
+    return Reply({"items": [describe_secret(one, call.now) for one in found]})
 
 
 def _revoke_secret(call: Call) -> Reply:
@@ -277,6 +299,28 @@ def _add_administrator(call: Call) -> Reply:
     return _done(actions.perform(call.actor, "administrator.add", call.body.name, given, **call.how), status=201)
 
 
+def _operations(call: Call) -> Reply:
+    return Reply(operation_acts.describe_operations(call.now))
+
+
+def _dashboard(call: Call) -> Reply:
+    board = dashboard.read_dashboard(call.query.span, call.now, ZoneInfo(settings.time_zone))
+    return Reply(dashboard.describe_dashboard(board))
+
+
+def _keys(_call: Call) -> Reply:
+    return Reply({"items": key_acts.describe_calendar()})
+
+
+def _put_banner(call: Call) -> Reply:
+    given = {name: getattr(call.body, name) for name in operation_acts.BannerGiven.model_fields}
+    return _done(actions.perform(call.actor, "banner.set", operation_acts.BANNER, given, **call.how))
+
+
+def _remove_banner(call: Call) -> Reply:
+    return _done(actions.perform(call.actor, "banner.remove", operation_acts.BANNER, {}, **call.how))
+
+
 def _tokens(call: Call) -> Reply:
     # Whoever sees administrators sees their tokens; everybody sees their own.
     owner = None if call.actor.may("administrators.read") else call.actor.name
@@ -322,6 +366,11 @@ def _person(word: str, summary: str) -> Route:
     return Route("POST", f"/administrators/<name>/{word}", summary, "administrators.write", act, _DONE, body=How)
 
 
+def _switch(word: str, summary: str) -> Route:
+    act = _act(f"channel.{word}", "channel")
+    return Route("POST", f"/channels/<channel>/{word}", summary, "operations.write", act, _DONE, body=How)
+
+
 _CLIENT, _SECRETS = "/clients/<client_id>", "/clients/<client_id>/secrets"
 ROUTES: tuple[Route, ...] = (
     Route("GET", "/me", "Say who asks, and what they may do.", "", _me, _one(answers.Me)),
@@ -335,6 +384,8 @@ ROUTES: tuple[Route, ...] = (
     _state("resume", "Let a suspended client back in."),
     _state("archive", "Put a client away."),
     _state("restore", "Take an archived client back, suspended."),
+    Route("POST", f"{_CLIENT}/transfer", "Hand a client over to other people, who are told.", "clients.write",
+          _act("client.transfer", "client_id", given=("team", "contacts")), _DONE, body=TransferGiven),
     Route("PUT", f"{_CLIENT}/logo", "Give a client a logo, drawn anew, or none.", "clients.write",
           _act("client.logo", "client_id", given=("content",)), _DONE, body=LogoGiven, needs_version=True),
     Route("GET", _SECRETS, "List a client's secrets, never their values.", "clients.read", _secrets,
@@ -372,6 +423,20 @@ ROUTES: tuple[Route, ...] = (
     _person("disable", "Shut an administrator out, at once."),
     _person("enable", "Let a disabled administrator back in."),
     _person("enrol", "Let an administrator enrol a passkey anew."),
+    Route("GET", "/keys", "Show signing keys, what they wait for, and who has fetched them.", "keys.read", _keys,
+          _one(answers.Keys)),
+    Route("POST", "/keys/<alg>/rotate", "Publish the next key, or let the published one sign.", "keys.rotate",
+          _act("key.rotate", "alg", given=("anyway",)), _DONE, body=RotationGiven),
+    Route("POST", "/keys/<alg>/revoke", "Revoke what leaked, at once; needs a reason.", "keys.rotate",
+          _act("key.revoke", "alg", given=("keep_next",)), _DONE, body=RevocationGiven),
+    Route("GET", "/dashboard", "Say how signing in goes.", "operations.read", _dashboard, _one(answers.Dashboard),
+          query=DashboardAsked),
+    Route("GET", "/operations", "Show which channels are off, and the banner.", "operations.read", _operations,
+          _one(answers.Operations)),
+    _switch("off", "Let no proof come over a channel any more, on every node."),
+    _switch("on", "Let proofs come over a channel again."),
+    Route("PUT", "/banner", "Put up a banner on every page.", "operations.write", _put_banner, _DONE, body=BannerAsked),
+    Route("POST", "/banner/remove", "Take the banner down.", "operations.write", _remove_banner, _DONE, body=How),
     Route("GET", "/tokens", "List tokens, never their values.", "", _tokens, _one(answers.Tokens)),
     Route("POST", "/tokens", "Make a token of one's own, shown this once.", "tokens.write", _make_token,
           {201: answers.NewToken}, body=tokens.TokenAsked),

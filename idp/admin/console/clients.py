@@ -13,13 +13,17 @@ from idp.admin import actions, client_acts, listing
 from idp.admin.changes import list_changes
 from idp.admin.console.fields import ALL_SECTIONS
 from idp.admin.console.pages import field_errors, show
+from idp.admin.csv_export import to_csv
 from idp.admin.entry import blueprint, current_actor, need
 from idp.admin.faults import Conflict, Invalid
 from idp.admin.looks import look
+from idp.admin.redirect_lines import read_lines
 from idp.admin.schema import brief, document_of
+from idp.admin.secret_warnings import describe_secret
+from idp.i18n import _
 from idp.oidc.registration import SECRETLESS
 from idp.oidc.trials import can_be_tried
-from idp.signin.forms import error, one_field
+from idp.signin.forms import FieldError, error, one_field
 
 # How the fault of a logo begins, as said to machines, and the text that says it to a person.
 _LOGO_TEXTS = {
@@ -40,6 +44,18 @@ def clients_page() -> Response:
     known = state if state in listing.STATES else None
     found, further = listing.list_clients(words=words, state=known, limit=50, after=after)
     return show("clients", clients=found, words=words, state=known, states=listing.STATES, further=further)
+
+
+@blueprint.get("/clients.csv")
+def clients_csv() -> Response:
+    """Return the list, as it is searched, as a table for a spreadsheet."""
+    need("clients.read")
+    state = request.args.get("state") or None
+    known = state if state in listing.STATES else None
+    found, _further = listing.list_clients(words=request.args.get("q", "")[:200], state=known, limit=100_000)
+    response = Response(to_csv(found), mimetype="text/csv")
+    response.headers["Content-Disposition"] = 'attachment; filename="clients.csv"'
+    return response
 
 
 @blueprint.get("/clients/<client_id>")
@@ -117,6 +133,21 @@ def client_logo(client_id: str) -> BaseResponse:
     return redirect(f"/admin/clients/{client_id}?done={'waiting' if done.is_waiting else 'saved'}", 303)
 
 
+@blueprint.post("/clients/<client_id>/transfer")
+def client_transfer(client_id: str) -> BaseResponse:
+    """Hand a client over to other people."""
+    given = {"team": one_field("team").strip(), "contacts": read_lines(one_field("contacts"))}
+    try:
+        actions.perform(
+            current_actor(), "client.transfer", client_id, given, now=clock.now(), reason=one_field("reason")
+        )
+    except Invalid as refusal:
+        wrong = [FieldError(name.split(".")[0], _(f"admin.transfer.wrong.{name.split('.')[0]}"))
+                 for name, _why in refusal.faults if name.split(".")[0] in given]  # fmt: skip
+        return _client(client_id, 422, errors=wrong or field_errors(refusal), handed=given)
+    return redirect(f"/admin/clients/{client_id}?done=transfer", 303)
+
+
 def _days(name: str) -> int | None:
     """Return a number of days, or ``None`` for an empty field; what is no number becomes one that is refused."""
     typed = one_field(name).strip()
@@ -125,20 +156,20 @@ def _days(name: str) -> int | None:
 
 def _client(client_id: str, status: int = 200, **more: Any) -> Response:
     row, client = client_acts.get_row(client_id), client_acts.get_client(client_id)
-    who = current_actor()
+    who, now = current_actor(), clock.now()
     return show(
         "client",
         status,
         client=client,
         row=row,
         state=client_acts.state_of(row),
-        secrets=client_acts.list_secrets(client_id),
+        secrets=[describe_secret(one, now) for one in client_acts.list_secrets(client_id)],
         has_secret=client.token_endpoint_auth_method not in SECRETLESS,
         yaml=yaml.safe_dump(brief(document_of(client)), allow_unicode=True, sort_keys=False),
         sections=list(ALL_SECTIONS) if who.may("clients.write") else [],
         changes=list_changes(target=client_id, acts="client", limit=5),
-        now=clock.now(),
+        now=now,
         can_be_tried=can_be_tried(client) and who.may("clients.write"),
         done=request.args.get("done"),
-        **more,
+        **{"handed": {"team": "", "contacts": []}, **more},
     )

@@ -3,13 +3,26 @@
 from flask import Response
 
 from idp.admin.changes import list_changes
-from idp.admin.console import clients, edit, enrol, people, register, support, tokens, trial, waiting
+from idp.admin.console import (
+    clients,
+    dashboard,
+    edit,
+    enrol,
+    keys,
+    operations,
+    people,
+    register,
+    support,
+    tokens,
+    trial,
+    waiting,
+)
 from idp.admin.console.pages import show
 from idp.admin.entry import blueprint, current_actor
 
 __all__ = ["PARTS", "blueprint"]
 # A file each; importing it gives the console its pages.
-PARTS = (clients, edit, register, waiting, people, tokens, enrol, support, trial)
+PARTS = (clients, edit, register, waiting, people, tokens, enrol, support, operations, dashboard, keys, trial)
 
 
 @blueprint.get("", strict_slashes=False)

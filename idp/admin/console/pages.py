@@ -1,5 +1,6 @@
 """What every page of the console has: who is there, what waits, and how a refusal reads."""
 
+from datetime import datetime
 from typing import Any
 
 from flask import Response
@@ -37,6 +38,7 @@ def frame() -> dict[str, Any]:
         "waiting": changes.count_waiting() if who.may("clients.read") else 0,
         "emergencies": changes.unreviewed_emergencies() if who.may("clients.read") else [],
         "errors": [],
+        "moment": datetime.fromisoformat,
     }
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from idp import clock, metrics
+from idp import clock, figures, metrics
 from idp.oidc.client_auth import authenticate_client
 from idp.oidc.clients import Client
 from idp.oidc.device_requests import DEVICE_CODE
@@ -28,6 +28,10 @@ GRANTS: Mapping[str, Callable[[TokenRequest], dict[str, Any]]] = {
 }
 
 
+# What a client does right and is refused all the same.
+_NO_ERRORS = frozenset({"authorization_pending", "slow_down", "use_dpop_nonce"})
+
+
 def grant_types() -> tuple[str, ...]:
     """Return what a client may be registered for; the implicit grant exists for certification only (R14)."""
     return (*GRANTS, "implicit") if settings.certification.hybrid_and_implicit else tuple(GRANTS)
@@ -38,6 +42,7 @@ def token(request: ProtocolRequest) -> ProtocolResponse:
     grant_type = request.form.get("grant_type")
     label = grant_type if grant_type in GRANTS else "other"
     now = clock.now()
+    client: Client | None = None
     try:
         client = authenticate_client(request)
         grant = _get_grant(grant_type, client)
@@ -48,6 +53,8 @@ def token(request: ProtocolRequest) -> ProtocolResponse:
         )
     except OAuthError as refusal:
         metrics.TOKEN.labels(label, "refused", refusal.code).inc()
+        if client is not None and refusal.code not in _NO_ERRORS:
+            figures.count_client_error(client.client_id, refusal.code)
         raise
     metrics.TOKEN.labels(label, "ok", "").inc()
     return json_response(200, answer, {**NO_STORE, **nonce_headers(now)})

@@ -1,0 +1,84 @@
+"""`idp operations`: channels off and on, and the banner; also the way back when the console is out of reach."""
+
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import click
+
+from idp import clock
+from idp.admin import actions
+from idp.admin.dashboard import SPANS, Span, describe_dashboard, read_dashboard
+from idp.admin.operation_acts import BANNER, describe_operations
+from idp.commands.acting import current_operator, refusals
+from idp.commands.program import application, as_json, cli, say
+from idp.settings import settings
+
+reason = click.option("--reason", default="", help="Why, for the history.")
+
+
+@cli.group("operations")
+def operation_group() -> None:
+    """What is off, and what every page says."""
+
+
+@operation_group.command("show")
+@as_json
+def operations_show(as_json: bool) -> None:
+    """Show channels and banner."""
+    with application():
+        found = describe_operations(clock.now())
+        say(found if as_json else [*found["channels"], *([found["banner"]] if found["banner"] else [])], as_json)
+
+
+@operation_group.command("figures")
+@click.option("--span", default="day", show_default=True, type=click.Choice(list(SPANS)))
+@as_json
+def operations_figures(span: Span, as_json: bool) -> None:
+    """Say how signing in goes: sign-ins, success by method, medians, pauses, errors by client, secrets that end."""
+    with application():
+        found = describe_dashboard(read_dashboard(span, clock.now(), ZoneInfo(settings.time_zone)))
+        if as_json:
+            say(found, as_json)
+            return
+        lists = {name: found.pop(name) for name in ("plots", "methods", "client_errors", "expiring")}
+        say([found, *lists["methods"], *lists["client_errors"], *lists["expiring"]], as_json)
+
+
+def _switch_command(word: str, text: str) -> None:
+    @operation_group.command(word, help=text)
+    @click.argument("channel")
+    @reason
+    @as_json
+    def command(channel: str, reason: str, as_json: bool) -> None:
+        _perform(f"channel.{word}", channel, {}, reason, as_json)
+
+
+_switch_command("off", "Let no proof come over a channel any more: email, sms, passkey, totp, recovery, a plug-in's.")
+_switch_command("on", "Let proofs come over a channel again.")
+
+
+@operation_group.command("banner")
+@click.option("--fr", help="What every page says in French.")
+@click.option("--en", help="And in English.")
+@click.option("--from", "begins_at", default="", help="ISO 8601, such as 2026-03-02T14:00; now when absent.")
+@click.option("--until", "ends_at", help="ISO 8601; at most 31 days later.")
+@click.option("--remove", is_flag=True, help="Take it down.")
+@reason
+@as_json
+def operations_banner(
+    fr: str | None, en: str | None, begins_at: str, ends_at: str | None, remove: bool, reason: str, as_json: bool
+) -> None:
+    """Put up a banner, or take it down."""
+    if remove == bool(fr and en and ends_at):
+        raise click.UsageError("--fr, --en and --until together, or --remove alone")
+    if remove:
+        _perform("banner.remove", BANNER, {}, reason, as_json)
+    else:
+        given = {"fr": fr, "en": en, "begins_at": begins_at, "ends_at": ends_at}
+        _perform("banner.set", BANNER, given, reason, as_json)
+
+
+def _perform(act: str, target: str, given: dict[str, Any], reason: str, as_json: bool) -> None:
+    with application(), refusals():
+        done = actions.perform(current_operator(), act, target, given, now=clock.now(), reason=reason)
+        say({"change": done.change.id, "state": done.change.state} if done.change else {"change": None}, as_json)

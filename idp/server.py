@@ -2,13 +2,14 @@
 
 import atexit
 import sys
+import time
 
 from flask import Flask
-from granian import Granian
 from granian.constants import Interfaces
+from granian.server.mp import MPServer
 from sqlalchemy.exc import SQLAlchemyError
 
-from idp import audit, create_app, logs, metrics_shared, store_checks
+from idp import audit, create_app, leaving, logs, metrics_shared, store_checks
 from idp.oidc.key_service import KeyUnusable
 from idp.oidc.keys import key_ring
 from idp.settings import Settings
@@ -31,6 +32,9 @@ def attend(app: Flask) -> Flask:
         # The last registered runs first: a mail that is under way is recorded before the process ends.
         atexit.register(worker.join, 5)
         atexit.register(worker.stop)
+    if "tracing" in app.extensions["sesame"]:
+        # What waits to be sent when the process ends.
+        atexit.register(app.extensions["sesame"]["tracing"].shutdown)
     if settings.conformance.account:
         logs.get_logger().warning("fixed-code-on", issuer=settings.issuer)
     return app
@@ -69,9 +73,23 @@ def show_figures(settings: Settings, *, kind: str) -> None:
         )
 
 
-def serve(*, host: str, port: int, workers: int, threads: int) -> None:
-    """Serve until told to stop; requests in flight are finished first (RC-27)."""
-    Granian(
+class Server(MPServer):
+    """Granian that leaves before it stops: unready first, so that a proxy sends nobody any more, then the rest."""
+
+    drain = 0.0
+
+    def shutdown(self, exit_code: int = 0) -> None:
+        """Go on answering for `drain` seconds, then finish what is in flight and end."""
+        leaving.leave()
+        time.sleep(self.drain)
+        super().shutdown(exit_code)  # type: ignore[no-untyped-call]
+        leaving.forget()
+
+
+def serve(*, host: str, port: int, workers: int, threads: int, drain: float = 0.0) -> None:
+    """Serve until told to stop; unready for ``drain`` seconds, then requests in flight are finished (RC-27)."""
+    leaving.prepare()
+    server = Server(
         "idp.server:served_app",
         factory=True,
         address=host,
@@ -82,5 +100,7 @@ def serve(*, host: str, port: int, workers: int, threads: int) -> None:
         log_access=False,
         respawn_failed_workers=True,
         workers_kill_timeout=30,
-    ).serve()
+    )
+    server.drain = drain
+    server.serve()
     sys.exit(0)

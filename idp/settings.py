@@ -831,6 +831,26 @@ class AdminSettings(Section):
         return read_networks(self.networks)
 
 
+class TracingSettings(Section):
+    """Traces for OpenTelemetry; needs the extra `otel`."""
+
+    endpoint: str = Field(
+        default="",
+        description="where spans go (OTLP/HTTP), such as http://127.0.0.1:4318/v1/traces; empty: nowhere",
+    )
+    headers: dict[str, SecretStr] = Field(default={}, description="header fields for the collector, such as a key")
+    share: float = Field(default=0.05, ge=0, le=1, description="of the requests that nobody traced before")
+    believe_callers: bool = Field(
+        default=False, description="go on with traces of callers (`traceparent`); only where the proxy sets it anew"
+    )
+
+    @model_validator(mode="after")
+    def _endpoint_is_usable(self) -> "TracingSettings":
+        if self.endpoint and not self.endpoint.startswith(("https://", "http://")):
+            raise ValueError("endpoint is the URL of an OTLP receiver")
+        return self
+
+
 class FleetSettings(Section):
     """How many processes run in all, so that the connections of all can be compared with what the stores allow."""
 
@@ -857,6 +877,7 @@ class Settings(Section):
     )
     redis_pool: int = Field(default=32, ge=1, le=1000, description="connections to Redis (to each node) per process")
     fleet: FleetSettings = FleetSettings()
+    tracing: TracingSettings = TracingSettings()
     state_file: Path = Field(default=Path("var/state.db"), description="where SQL state is kept beside SQLite")
     smtp_url: SecretStr = SecretStr("smtp://localhost:25")
     smtp: SmtpSettings = SmtpSettings()

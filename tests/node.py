@@ -90,7 +90,7 @@ class Node:
 
     def serve(self, *options: str) -> "subprocess.Popen[bytes]":
         """Start the web processes and wait until they answer."""
-        process = self.start("serve", "--port", str(self.port), *options)
+        process = self.start("serve", "--port", str(self.port), "--drain", "0", *options)
         until(lambda: get(f"{self.url}/healthz/ready")[0] == 200 or process.poll() is not None, "the node is ready")
         return process
 

@@ -23,7 +23,10 @@ from idp.worker import run_worker
 @click.option("--port", default=8000, show_default=True)
 @click.option("--workers", default=1, show_default=True, help="Processes.")
 @click.option("--threads", default=16, show_default=True, help="Threads of each process.")
-def serve(host: str, port: int, workers: int, threads: int) -> None:
+@click.option(
+    "--drain", default=5.0, show_default=True, help="Seconds in which a node that stops is unready and still answers."
+)
+def serve(host: str, port: int, workers: int, threads: int, drain: float) -> None:
     """Serve the provider."""
     # Processes that are started inherit it: how many share this machine, and the stores.
     os.environ.setdefault("IDP_FLEET__WEB_PROCESSES", str(workers))
@@ -31,7 +34,7 @@ def serve(host: str, port: int, workers: int, threads: int) -> None:
     _checked_settings()
     with application():
         server.refuse_unsound_stores(cast(Any, current_app)._get_current_object())
-    server.serve(host=host, port=port, workers=workers, threads=threads)
+    server.serve(host=host, port=port, workers=workers, threads=threads, drain=drain)
 
 
 @cli.command()

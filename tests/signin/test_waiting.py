@@ -1,17 +1,9 @@
 """A full hashing lane sends people to a page that brings them back; nothing typed is lost, counted or shown."""
 
-import re
-import subprocess
-import sys
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from email.message import Message
-from http.cookiejar import CookieJar
 from pathlib import Path
-from urllib.error import HTTPError
-from urllib.parse import urlencode
-from urllib.request import HTTPCookieProcessor, HTTPRedirectHandler, Request, build_opener
 
 import pytest
 from flask import Flask
@@ -21,10 +13,9 @@ from idp.accounts.hashing_lane import FairLane
 from idp.settings import Settings
 from idp.signin.interaction import INTERACTIONS
 from tests.conftest import ALICE_NIR, ALICE_PASSWORD
-from tests.node import Node, get, node, until
+from tests.node import get, node, until
 from tests.signin.conftest import Visitor
-
-Answer = tuple[int, str, dict[str, str]]
+from tests.stranger_at_node import Stranger, add_client
 
 
 @pytest.fixture
@@ -102,16 +93,6 @@ def _wait_in(lane: FairLane, whose: str) -> None:
 
 # -- a real server -------------------------------------------------------------------------------------------------
 
-PREPARE = """
-from idp import clock, create_app
-from idp.db import db
-from idp.oidc import registration
-asked = {"name": "Mes aides", "kind": "website", "redirect_uris": ["http://localhost:9/callback"], "scope": "openid"}
-with create_app().app_context():
-    print(registration.add_client(registration.metadata_from_form(asked), now=clock.now())[0].client_id)
-    db.session.commit()
-"""
-
 
 def test_a_burst_is_shed_fairly_and_nothing_else_waits_for_it_rc_33(tmp_path: Path) -> None:
     """Forty people of one address and one of another, at once, at a server that hashes one password at a time."""
@@ -121,10 +102,7 @@ def test_a_burst_is_shed_fairly_and_nothing_else_waits_for_it_rc_33(tmp_path: Pa
         "IDP_THROTTLE__SAME_PASSWORD_FAILURES": "1000",
     }  # fmt: skip
     with node(tmp_path, **changes) as started:
-        prepared = subprocess.run(
-            [sys.executable, "-c", PREPARE], env=started.environ, check=True, stdout=subprocess.PIPE
-        )
-        client = prepared.stdout.decode().strip()
+        client = add_client(started)
         started.serve("--threads", "8")
         crowd = [Stranger(started, client, "203.0.113.1", number) for number in range(40)]
         other = Stranger(started, client, "198.51.100.7", 99)
@@ -144,46 +122,3 @@ def test_a_burst_is_shed_fairly_and_nothing_else_waits_for_it_rc_33(tmp_path: Pa
     assert answers[-1][0] == 200, "the other address is not crowded out"
     assert beside == [200] * 10
     assert [status for status, _text, _headers in afterwards] == [200, 200]
-
-
-class Stranger:
-    """A browser at the form, behind the proxy that names its address."""
-
-    def __init__(self, at: Node, client: str, address: str, number: int) -> None:
-        self.url, self.address = at.url, address
-        # Nobody's: month 13. Each is another, so that no counter of wrong passwords says the same as the lane.
-        self.typed = {"nir": f"19913{number:08d}", "password": f"wrong password {number}"}
-        self.opener = build_opener(HTTPCookieProcessor(CookieJar()), Stay)
-        query = urlencode({"client_id": client, "redirect_uri": "http://localhost:9/callback", "response_type": "code",
-                           "scope": "openid", "code_challenge": "c" * 43, "code_challenge_method": "S256"})  # fmt: skip
-        form = self._open(f"{self.url}/authorize?{query}")
-        while form[0] in {302, 303}:
-            form = self._open(form[2]["location"])
-        self.action = re.search(r'action="(/signin/[^"]*/identify)"', form[1])[1]  # type: ignore[index]
-        self.csrf = re.search(r'name="csrf" value="([^"]*)"', form[1])[1]  # type: ignore[index]
-
-    def tries_at(self, begun: threading.Barrier) -> Answer:
-        begun.wait()
-        return self.tries()
-
-    def tries(self) -> Answer:
-        body = urlencode({"csrf": self.csrf, **self.typed})
-        return self._open(self.url + self.action, body.encode())
-
-    def _open(self, url: str, body: bytes | None = None) -> Answer:
-        url = url if url.startswith("http") else self.url + url
-        headers = {"X-Forwarded-For": self.address, "Origin": self.url, "Sec-Fetch-Site": "same-origin"}
-        try:
-            with self.opener.open(Request(url, body, headers), timeout=60) as answer:
-                return answer.status, answer.read().decode(), _fields(answer.headers)
-        except HTTPError as fault:
-            return fault.code, fault.read().decode(), _fields(fault.headers)
-
-
-def _fields(headers: Message) -> dict[str, str]:
-    return {name.lower(): value for name, value in headers.items()}
-
-
-class Stay(HTTPRedirectHandler):
-    def redirect_request(self, *_: object, **__: object) -> None:
-        return None

@@ -102,8 +102,6 @@ bench-guard: $(PACKAGES) | test-programs
 # The reference pages are written from the code; a test fails when they are stale.
 reference: $(PACKAGES)
 	$(BIN)/python -m tools.reference
-	$(BIN)/python -m tools.dashboards
-	$(BIN)/python -m tools.sizing
 
 clean:
 	rm -rf .venv var bench/.peers test-artefacts $(NODE)/node_modules $(APP)/node_modules .mypy_cache .pytest_cache .ruff_cache

@@ -1,7 +1,7 @@
 """What each application of a process has of its own: two applications in one process share no memory by accident."""
 
 from collections.abc import Callable
-from typing import Generic, TypeVar, cast
+from typing import Generic, TypeVar
 
 from flask import current_app
 
@@ -20,7 +20,8 @@ class PerApp(Generic[T]):
         if self not in kept:
             # Of two threads, one value is kept.
             kept.setdefault(self, self._make())
-        return cast(T, kept[self])
+        value: T = kept[self]
+        return value
 
     def forget(self) -> None:
         """Make the application begin anew."""

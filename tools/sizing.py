@@ -103,6 +103,10 @@ def render(page: str) -> str:
     return before + BEGIN + table() + END + rest.split(END)[1]
 
 
-if __name__ == "__main__":
+def write() -> None:
+    """Put the table into the page."""
     PAGE.write_text(render(PAGE.read_text(encoding="utf-8")), encoding="utf-8")
-    sys.stdout.write(f"{PAGE.relative_to(DOCS.parent)}\n")
+
+
+if __name__ == "__main__":
+    sys.exit(write())

@@ -8,6 +8,7 @@ from idp import clock
 from idp.admin.actors import operator
 from idp.admin.restoring import finish_restore
 from idp.commands.program import application, as_json, cli, say
+from idp.state import state
 
 
 @cli.group("restore")
@@ -26,4 +27,6 @@ def restore_finish(yes: bool, as_json: bool) -> None:
     with application():
         if not yes:
             click.confirm("Sign everybody out and end every token?", abort=True)
-        say(finish_restore(by=operator(getpass.getuser()).name, now=clock.now()), as_json)
+        told = finish_restore(by=operator(getpass.getuser()).name, now=clock.now())
+        # Settings that lack `redis_url` would have emptied a table and left Redis as it was: that must be seen.
+        say({"emptied": type(state.store).__name__, **told}, as_json)

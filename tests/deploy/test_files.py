@@ -359,7 +359,9 @@ def test_probes_ask_the_health_endpoints_for_what_each_is_for_rc_43() -> None:
     assert asked == {
         "startupProbe": "/healthz/live", "livenessProbe": "/healthz/live", "readinessProbe": "/healthz/ready",
     }  # fmt: skip
-    waits = int(box["lifecycle"]["preStop"]["exec"]["command"][1])
+    waits = int(box["args"][box["args"].index("--drain") + 1])
+    probe = box["readinessProbe"]
+    assert probe["periodSeconds"] * probe["failureThreshold"] < waits, "it goes on until nobody is sent any more"
     # Granian gives its processes 30 s.
     assert waits + 30 < grace
 

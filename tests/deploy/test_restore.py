@@ -257,6 +257,7 @@ def test_a_backup_is_restored_and_nothing_issued_before_works_rc_46(
     site.let_go()
     restored = site.run(DEPLOY / "restore.sh", backup)
 
+    assert '"emptied": "RedisStore"' in restored.stdout
     assert '"found": 0' in restored.stdout, restored.stdout
     assert '"after position 1, at ' in restored.stdout, restored.stdout
     for token in (spent["refresh_token"], successor):

@@ -25,7 +25,7 @@ def come_in(who: Visitor, path: str) -> Visitor:
 def told(app: Flask) -> list[str]:
     """Return the alerts that were written, once for each channel."""
     with app.app_context():
-        rows = [row.purpose for row in db.session.query(Outbox) if row.purpose.startswith("alert-")]
+        rows = [row.purpose for row in db.session.query(Outbox).order_by(Outbox.id) if row.purpose.startswith("alert-")]
         db.session.rollback()
     return rows
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
+from flask import current_app
 from sqlalchemy import JSON, String, select
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
@@ -17,7 +18,9 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from idp import logs, metrics
 from idp.db import Base, Moment, db, look_up
+from idp.limits import with_limits
 from idp.per_app import PerApp
+from idp.settings import Settings, current_settings
 
 READ_EVERY: Final = timedelta(seconds=2)
 _LONG_AGO: Final = datetime(2000, 1, 1, tzinfo=UTC)
@@ -59,6 +62,8 @@ class Operations:
 class _Memory:
     known: Operations = field(default_factory=Operations)
     until: datetime = _LONG_AGO
+    # The settings of the start, while limits are laid over them.
+    before: Settings | None = None
 
 
 _memory: PerApp[_Memory] = PerApp(_Memory)
@@ -77,8 +82,11 @@ def refresh(now: datetime) -> None:
         db.session.rollback()
         log.warning("operations-unread", error_type=type(fault).__name__)
         return
-    memory.known = _read({row.name: (row.value, row.changed_at) for row in rows if row.value is not None})
-    for channel in memory.known.off:
+    known = _read({row.name: (row.value, row.changed_at) for row in rows if row.value is not None})
+    if known.values.get("limit") != memory.known.values.get("limit"):
+        _lay_over(memory, known.values.get("limit", {}))
+    memory.known = known
+    for channel in known.off:
         metrics.CHANNEL_OFF.labels(channel).set(1)
 
 
@@ -90,6 +98,11 @@ def forget() -> None:
 def begin_anew() -> None:
     """Forget all that was read."""
     _memory.forget()
+
+
+def settings_of_the_start() -> Settings:
+    """Return the settings as they were read, without what operators have changed since."""
+    return _memory().before or current_settings()
 
 
 def off_since() -> Mapping[str, datetime]:
@@ -124,6 +137,12 @@ def read_banner(value: Mapping[str, Any]) -> Banner:
     """Return the banner that a row holds."""
     begins, ends = (datetime.fromisoformat(value[end]) for end in ("begins_at", "ends_at"))
     return Banner(value["texts"], begins, ends)
+
+
+def _lay_over(memory: _Memory, limits: Mapping[str, Mapping[str, Any]]) -> None:
+    sesame, before = current_app.extensions["sesame"], memory.before or current_settings()
+    sesame["settings"] = with_limits(before, {path: value["value"] for path, value in limits.items()})
+    memory.before = before if limits else None
 
 
 def _read(rows: Mapping[str, tuple[dict[str, Any], datetime]]) -> Operations:

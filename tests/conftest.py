@@ -198,13 +198,14 @@ def whole_app(idp_settings: Settings, pytestconfig: pytest.Config) -> Iterator[F
 
 
 @pytest.fixture
-def app(whole_app: Flask) -> Flask:
+def app(whole_app: Flask, idp_settings: Settings) -> Flask:
     """Return the application with nothing in its stores but signing keys."""
     with whole_app.app_context():
         _empty_tables()
         forget_state(whole_app)
         forget_caches()
         operations.begin_anew()
+        whole_app.extensions["sesame"]["settings"] = idp_settings
         figures.begin_anew()
     return whole_app
 

@@ -61,7 +61,7 @@ def plan_switch(*, off: bool) -> Any:
 
 def switch(name: str, change: Any, now: datetime) -> dict[str, Any]:
     """Let no proof come over a channel any more, or let it."""
-    _put(f"channel:{name}", change, {"off": True} if change.after["off"] else None, now)
+    put_operation(f"channel:{name}", change, {"off": True} if change.after["off"] else None, now)
     return {}
 
 
@@ -90,7 +90,7 @@ def plan_no_banner(target: str, _given: Nothing) -> Plan:
 
 def put_banner(target: str, change: Any, now: datetime) -> dict[str, Any]:
     """Put up the banner, or take it down."""
-    _put(f"banner:{target}", change, dict(change.after) or None, now)
+    put_operation(f"banner:{target}", change, dict(change.after) or None, now)
     return {}
 
 
@@ -139,7 +139,7 @@ def _moment(field: str, text: str) -> datetime:
     return found if found.tzinfo else found.replace(tzinfo=ZoneInfo(settings.time_zone))
 
 
-def _put(name: str, change: Any, value: dict[str, Any] | None, now: datetime) -> None:
+def put_operation(name: str, change: Any, value: dict[str, Any] | None, now: datetime) -> None:
     """Write a row on the version that was looked at, or raise `Stale`."""
     values = {"value": value, "changed_at": now, "changed_by": change.created_by}
     if change.base_version == 0:

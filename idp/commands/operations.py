@@ -1,17 +1,20 @@
 """`idp operations`: channels off and on, and the banner; also the way back when the console is out of reach."""
 
+import os
 from typing import Any
 from zoneinfo import ZoneInfo
 
 import click
 
-from idp import clock
+from idp import clock, operations
 from idp.admin import actions
 from idp.admin.dashboard import SPANS, Span, describe_dashboard, read_dashboard
+from idp.admin.effective import describe_settings
+from idp.admin.limit_acts import describe_limits
 from idp.admin.operation_acts import BANNER, describe_operations
 from idp.commands.acting import current_operator, refusals
 from idp.commands.program import application, as_json, cli, say
-from idp.settings import settings
+from idp.settings import current_settings, settings
 
 reason = click.option("--reason", default="", help="Why, for the history.")
 
@@ -78,7 +81,37 @@ def operations_banner(
         _perform("banner.set", BANNER, given, reason, as_json)
 
 
+@operation_group.command("settings")
+@click.option("--section", default="", help="One section; all when absent.")
+@as_json
+def operations_settings(section: str, as_json: bool) -> None:
+    """Show settings as they are in force, their bounds and where they come from; nothing secret."""
+    with application():
+        operations.refresh(clock.now())
+        say(describe_settings(current_settings(), os.environ, section=section), as_json)
+
+
+@operation_group.command("limit")
+@click.argument("name", required=False)
+@click.argument("value", required=False, type=int)
+@click.option("--reset", is_flag=True, help="Back to what the settings say.")
+@reason
+@as_json
+def operations_limit(name: str | None, value: int | None, reset: bool, reason: str, as_json: bool) -> None:
+    """List limits, or change one: NAME VALUE, lengths of time in seconds, or NAME --reset."""
+    if name is None:
+        with application():
+            operations.refresh(clock.now())
+            say(describe_limits(), as_json)
+        return
+    if reset == (value is not None):
+        raise click.UsageError("a value, or --reset")
+    given = {} if reset else {"value": value}
+    _perform("limit.reset" if reset else "limit.set", name, given, reason, as_json)
+
+
 def _perform(act: str, target: str, given: dict[str, Any], reason: str, as_json: bool) -> None:
     with application(), refusals():
+        operations.refresh(clock.now())
         done = actions.perform(current_operator(), act, target, given, now=clock.now(), reason=reason)
         say({"change": done.change.id, "state": done.change.state} if done.change else {"change": None}, as_json)

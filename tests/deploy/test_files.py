@@ -128,7 +128,6 @@ def test_compose_references_what_it_defines() -> None:
     services = COMPOSE["services"]
     for name, service in services.items():
         assert set(service.get("secrets", ())) <= COMPOSE["secrets"].keys(), name
-        assert {one["source"] for one in service.get("configs", ())} <= COMPOSE["configs"].keys(), name
         assert set(service["networks"]) <= COMPOSE["networks"].keys(), name
         assert service.get("depends_on", {}).keys() <= services.keys(), name
         for volume in service.get("volumes", ()):

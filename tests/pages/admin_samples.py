@@ -111,6 +111,10 @@ CALENDAR: list[dict[str, Any]] = [
     },
     {"alg": "ES256", "keys": [{**KEY, "alg": "ES256"}], "waits_for": None, "usable_at": None, "clients": []},
 ]  # fmt: skip
+LIMIT = {
+    "name": "code.sends_per_hour", "value": 3, "configured": 5, "lowest": 1, "highest": 20, "weaker": "more",
+    "changed_at": NOW, "changed_by": "olga",
+}  # fmt: skip
 SLOTS = slots_of("day", NOW, ZoneInfo("Europe/Paris"))
 ROWS = [
     row
@@ -297,6 +301,19 @@ ADMIN: dict[str, dict[str, dict[str, Any]]] = {
     "admin/key_act.html": {
         "rotate": {**FRAME, "keys": CALENDAR[0], "act": "rotate"},
         "revoke": {**FRAME, "keys": CALENDAR[1], "act": "revoke"},
+    },
+    "admin/settings.html": {"": {**FRAME, "limits": [LIMIT, {**LIMIT, "name": "promotion.percentage",
+                                                             "changed_at": None}], "sections": ["general", "code"]}},
+    "admin/settings_section.html": {
+        "": {**FRAME, "name": "code", "settings": [
+            {"name": "code.tries", "value": "5", "bounds": "≥ 1", "origin": "default", "meaning": "tries <b>"},
+            {"name": "code.x", "value": "", "bounds": "", "origin": "run-time", "meaning": ""},
+        ]},
+    },
+    "admin/limit.html": {
+        "changed": {**FRAME, "limit": LIMIT, "changes": [_change(act="limit.set", target="code.sends_per_hour")],
+                    "errors": [FieldError("value", "1 à 20")]},
+        "reader": {**FRAME, "who": READER, "limit": {**LIMIT, "weaker": "less"}, "changes": []},
     },
     "admin/tokens.html": {
         "one": {**FRAME, "tokens": [TOKEN, {**TOKEN, "id": "b", "revoked_at": NOW, "last_used_at": None}],

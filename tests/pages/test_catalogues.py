@@ -20,6 +20,7 @@ from idp.admin.roles import ROLES
 from idp.admin.support import REASONS
 from idp.admin.support_view import GLOSSARY, OUTCOMES
 from idp.admin.trial import TOLD
+from idp.limits import LIMITS
 from idp.messages import gsm7
 from idp.messages.alerts import KINDS
 from idp.messages.channel_health import Health
@@ -95,6 +96,9 @@ FAMILIES = {
     "admin.key.state.": tuple(MOVES),
     "admin.key.wait.": ("too-young", "clients-late", "ready"),
     "admin.key.client.": ("seen", "late", "unseen"),
+    "admin.limit.": tuple(LIMITS),
+    "admin.limit.weaker.": ("more", "less", "neither"),
+    "admin.setting.origin.": ("run-time", "environment", "file", "default"),
     "dashboard.span.": tuple(SPANS),
     "dashboard.when.": tuple(SPANS),
     "dashboard.plot.": ("sign_ins", "delivery", "pauses"),

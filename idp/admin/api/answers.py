@@ -327,3 +327,38 @@ class Keys(Answer):
     """Signing keys by algorithm."""
 
     items: list[KeysOfAlgorithm]
+
+
+class LimitLine(Answer):
+    """A limit that may be changed at run time."""
+
+    name: str
+    value: int
+    configured: int
+    lowest: int
+    highest: int
+    weaker: Literal["more", "less", "neither"]
+    changed_at: datetime | None
+    changed_by: str | None
+
+
+class Limits(Answer):
+    """Every such limit."""
+
+    items: list[LimitLine]
+
+
+class Setting(Answer):
+    """A setting as it is in force; nothing secret is ever shown."""
+
+    name: str
+    value: str
+    bounds: str
+    origin: Literal["run-time", "environment", "file", "default"]
+    meaning: str
+
+
+class EffectiveSettings(Answer):
+    """All settings."""
+
+    items: list[Setting]

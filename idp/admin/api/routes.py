@@ -1,5 +1,6 @@
 """Every address of the REST interface, as one table: its function, what it takes, what it may answer."""
 
+import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -9,7 +10,17 @@ from zoneinfo import ZoneInfo
 from pydantic import BaseModel, ConfigDict, Field
 
 from idp import entropy
-from idp.admin import actions, client_acts, dashboard, key_acts, listing, operation_acts, tokens
+from idp.admin import (
+    actions,
+    client_acts,
+    dashboard,
+    effective,
+    key_acts,
+    limit_acts,
+    listing,
+    operation_acts,
+    tokens,
+)
 from idp.admin.actors import Actor
 from idp.admin.administrators import describe_administrator, list_administrators
 from idp.admin.api import answers
@@ -22,7 +33,7 @@ from idp.admin.secret_warnings import describe_secret
 from idp.admin.transfer import TransferAsked
 from idp.db import db
 from idp.oidc.registration import KINDS
-from idp.settings import settings
+from idp.settings import current_settings, settings
 
 
 class Query(BaseModel):
@@ -109,6 +120,10 @@ class RotationGiven(How, key_acts.RotationAsked):
 
 class RevocationGiven(How, key_acts.RevocationAsked):
     """What leaked is to be revoked."""
+
+
+class LimitAsked(How, limit_acts.LimitGiven):
+    """A limit's new value."""
 
 
 class BannerAsked(How, operation_acts.BannerGiven):
@@ -312,6 +327,14 @@ def _keys(_call: Call) -> Reply:
     return Reply({"items": key_acts.describe_calendar()})
 
 
+def _limits(_call: Call) -> Reply:
+    return Reply({"items": limit_acts.describe_limits()})
+
+
+def _settings(_call: Call) -> Reply:
+    return Reply({"items": effective.describe_settings(current_settings(), os.environ)})
+
+
 def _put_banner(call: Call) -> Reply:
     given = {name: getattr(call.body, name) for name in operation_acts.BannerGiven.model_fields}
     return _done(actions.perform(call.actor, "banner.set", operation_acts.BANNER, given, **call.how))
@@ -429,6 +452,14 @@ ROUTES: tuple[Route, ...] = (
           _act("key.rotate", "alg", given=("anyway",)), _DONE, body=RotationGiven),
     Route("POST", "/keys/<alg>/revoke", "Revoke what leaked, at once; needs a reason.", "keys.rotate",
           _act("key.revoke", "alg", given=("keep_next",)), _DONE, body=RevocationGiven),
+    Route("GET", "/settings", "Show every setting as it is in force; nothing secret.", "operations.read", _settings,
+          _one(answers.EffectiveSettings)),
+    Route("GET", "/limits", "List the limits that may be changed at run time.", "operations.read", _limits,
+          _one(answers.Limits)),
+    Route("PUT", "/limits/<limit>", "Change a limit within its bounds.", "operations.write",
+          _act("limit.set", "limit", given=("value",)), _DONE, body=LimitAsked),
+    Route("POST", "/limits/<limit>/reset", "Let the setting's own value hold again.", "operations.write",
+          _act("limit.reset", "limit"), _DONE, body=How),
     Route("GET", "/dashboard", "Say how signing in goes.", "operations.read", _dashboard, _one(answers.Dashboard),
           query=DashboardAsked),
     Route("GET", "/operations", "Show which channels are off, and the banner.", "operations.read", _operations,

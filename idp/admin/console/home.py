@@ -12,6 +12,7 @@ from idp.admin.console import (
     operations,
     people,
     register,
+    settings,
     support,
     tokens,
     trial,
@@ -22,7 +23,7 @@ from idp.admin.entry import blueprint, current_actor
 
 __all__ = ["PARTS", "blueprint"]
 # A file each; importing it gives the console its pages.
-PARTS = (clients, edit, register, waiting, people, tokens, enrol, support, operations, dashboard, keys, trial)
+PARTS = (clients, edit, register, waiting, people, tokens, enrol, support, operations, dashboard, keys, settings, trial)
 
 
 @blueprint.get("", strict_slashes=False)

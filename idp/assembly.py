@@ -26,6 +26,7 @@ PARTS = (
     "idp.help",
     "idp.signin.views",
     "idp.signin.stop",
+    "idp.signin.status",
     "idp.oidc.authorize",
     "idp.oidc.device_page",
     "idp.oidc.endpoints",

@@ -314,7 +314,8 @@ def _page_error(fault: PageError) -> Response:
         f"errors/{fault.kind}.html", fault.status, **{"code": fault.kind, "restart_url": None, **fault.context}
     )
     if fault.status in {429, 503}:
-        response.headers.setdefault("Retry-After", "30")
+        # Varied, or all who were refused together come back together (RC-33).
+        response.headers.setdefault("Retry-After", str(entropy.jittered(30)))
     return response
 
 

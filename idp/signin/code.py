@@ -13,6 +13,7 @@ from idp.accounts.models import Account
 from idp.db import db
 from idp.i18n import _, current_locale
 from idp.messages import outbox
+from idp.messages.channel_health import find_health
 from idp.messages.compose import label_device
 from idp.messages.undeliverable import forget_undeliverable
 from idp.mfa.codes import Challenge, Purpose, Verdict, check_code
@@ -192,6 +193,7 @@ def _choice(facts: Facts, errors: list[FieldError], status: int) -> Response:
         for number, channel in enumerate(facts.channels)
     ]
     minutes = settings.code.lifetime // timedelta(minutes=1)
+    health = find_health(clock.now())
     context = {
         "interaction": facts.interaction.id,
         "channels": channels,
@@ -200,6 +202,7 @@ def _choice(facts: Facts, errors: list[FieldError], status: int) -> Response:
         "passkey": "passkey" in facts.factors,
         "at_hand": at_hand(facts),
         "switched_off": facts.switched_off,
+        "late": [name for name in facts.channels if health.get(name) in {"slow", "down"}],
     }
     return page("signin/send.html", status, **context)
 

@@ -3,6 +3,7 @@
 import re
 from io import BytesIO
 from pathlib import Path
+from typing import get_args
 
 import pytest
 from babel.messages.catalog import Catalog
@@ -22,6 +23,7 @@ from idp.admin.trial import TOLD
 from idp.limits import LIMITS
 from idp.messages import gsm7
 from idp.messages.alerts import KINDS
+from idp.messages.channel_health import Health
 from idp.mfa.methods import FACTORS, METHODS
 from idp.oidc.registration import KINDS as KINDS_OF_CLIENTS
 from idp.oidc.rotation import MOVES
@@ -58,6 +60,10 @@ FAMILIES = {
     "u03.other.": ("email", "sms"),
     "u05.other.": ("email", "sms"),
     "u11.": ("email", "sms"),
+    "u02.late.": ("email", "sms"),
+    "status.": get_args(Health),
+    "status.channel.": ("email", "sms"),
+    "status.codes.": get_args(Health),
     "u11.title.": ("email", "sms"),
     "u11.retry.": ("email", "sms"),
     "account.passkeys.": ("failed", "model"),

@@ -34,7 +34,7 @@ def draw_plan(peak: float) -> dict[str, Any]:
     measured = {
         "processors": machine.processors,
         "hash alone, ms": round(machine.hash_seconds * 1000, 1),
-        "hashes a second, all processors": round(machine.hashes_per_second, 1),
+        "hashes a second, all at once": round(machine.hashes_per_second, 1),
         "page, ms of processor": round(machine.page_seconds * 1000, 2),
         **{f"{alg} signature, ms": round(_median(_signer(alg), 20) * 1000, 3) for alg in sorted(key_ring().active)},
         "database round trip, ms": _round_trip(lambda: db.session.execute(text("SELECT 1")).close()),

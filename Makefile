@@ -7,6 +7,9 @@
 #   make check        style and types, as CI checks them
 #   make fuzz         forge tokens for ten minutes (FUZZ_SECONDS=600) and see none believed
 #   make drill-worker kill workers while they send: nothing lost, nothing sent twice with other digits
+#   make drill-proxy  nginx as deploy/ ships it, in front of two nodes: names, addresses, TLS, nodes replaced under load
+#   make alerts       promtool on the alert rules, their unit tests among it
+#   make drills       break each server, network, clock and disk in turn, and see what people get
 #   make bench        Sésame and its peers, measured side by side (installs them in bench/.peers)
 #   make bench-quick  what the usual requests cost, without peers
 #   make bench-guard  queries, round trips and calls of each operation: none may gain one
@@ -27,7 +30,7 @@ WALKS_ON_SERVERS := tests/e2e/test_sign_in.py tests/e2e/test_passkeys.py tests/e
 PYTEST := $(BIN)/pytest -n auto $(PYTEST_ARGS)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-mobile test test-all test-apache check fuzz drill-worker bench bench-quick bench-guard reference test-programs clean
+.PHONY: help demo demo-mobile test test-all test-apache check fuzz drill-worker drill-proxy alerts drills bench bench-quick bench-guard reference test-programs clean
 
 help:
 	@sed -n 's/^#   //p' Makefile
@@ -71,6 +74,20 @@ fuzz: $(PACKAGES)
 # Kills workers at random moments while they send; DRILL_SENDS says how many codes.
 drill-worker: $(PACKAGES)
 	$(BIN)/python tests/servers.py $(BIN)/pytest tests/messages/test_drill.py -s --backend=servers $(PYTEST_ARGS)
+
+drill-proxy: $(PACKAGES)
+	@.ci/install-programs nginx openssl
+	DRILL_PROXY=1 $(BIN)/pytest tests/deploy/test_proxy.py -s $(PYTEST_ARGS)
+
+# `make test` does the same where promtool is, and reads rules and queries itself everywhere.
+alerts: $(PACKAGES)
+	@.ci/install-programs prometheus
+	$(BIN)/pytest tests/deploy/test_figures.py $(PYTEST_ARGS)
+
+# One at a time, each under a minute. DRILLS_REPORT=1 writes docs/reliability.md with what was measured.
+drills: $(PACKAGES) | test-programs
+	@.ci/install-programs faketime
+	DRILLS=1 $(BIN)/pytest tests/drills -m drill -s $(PYTEST_ARGS)
 
 bench: $(PACKAGES) | test-programs
 	$(BIN)/python -m bench.compare

@@ -53,7 +53,8 @@ def sesame(folder: Path, *, database_url: str, redis_url: str, threads: int = 1)
         db.create_all()
         keys.ensure_signing_keys()
         target = _target(port)
-    command = [sys.executable, "-m", "idp.commands", "serve", "--port", str(port), "--threads", str(threads)]
+    command = [sys.executable, "-m", "idp.commands", "serve", "--port", str(port), "--threads", str(threads),
+               "--drain", "0"]  # fmt: skip
     server = subprocess.Popen(command, env=environ, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
         took = wait_until_it_answers(f"http://localhost:{port}/jwks.json", lambda: server.poll() is None)

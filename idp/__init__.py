@@ -2,7 +2,7 @@
 
 from flask import Flask
 
-from idp import assembly, db, i18n, logs, web
+from idp import assembly, db, i18n, logs, tracing, web
 from idp.mounted import in_front_of
 from idp.oidc import lane
 from idp.settings import Settings, load_settings
@@ -50,6 +50,9 @@ def _assemble(app: Flask, settings: Settings) -> Flask:
     # Before the proxies' headers are read, which has to happen in front of it.
     lane.init_lane(app)
     web.init_web(app)
+    with app.app_context():
+        # In front of everything, the lane too.
+        tracing.init_tracing(app, settings.tracing, db.db.engine)
     for blueprint in assembly.blueprints():
         app.register_blueprint(blueprint)
     assembly.check_sms_texts(app, settings)

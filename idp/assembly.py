@@ -14,9 +14,10 @@ from idp.mfa.fido_metadata import check_metadata
 from idp.mfa.methods import FACTORS, METHODS
 from idp.mfa.plugged import init_factors, open_factors
 from idp.mfa.second_factor import SecondFactor
+from idp.redis_urls import RedisUrlFault
 from idp.settings import Settings, SettingsFault
 from idp.state import Store
-from idp.state_redis import RedisStore
+from idp.state_redis_cluster import open_redis
 from idp.state_sql import SqlStore, sqlite_url
 
 # Everything that answers requests; importing it also makes its tables known.
@@ -46,7 +47,7 @@ TABLES = (
 
 
 # What must hold for a node to take requests, besides its stores; functions without arguments.
-READINESS = (("idp.oidc.keys", "is_usable"),)
+READINESS = (("idp.oidc.keys", "is_usable"), ("idp.store_checks", "is_sound"))
 
 
 def blueprints() -> list[Blueprint]:
@@ -117,6 +118,9 @@ def open_store(settings: Settings) -> Store:
     """Return Redis where configured, else SQL: a file beside SQLite, the same server with PostgreSQL."""
     redis_url = settings.redis_url.get_secret_value()
     if redis_url:
-        return RedisStore(redis_url)
+        try:
+            return open_redis(redis_url, connections=settings.redis_pool)
+        except RedisUrlFault as fault:
+            raise SettingsFault([f"redis_url: {fault}"]) from None
     url = settings.database_url.get_secret_value()
     return SqlStore(sqlite_url(settings.state_file) if url.startswith("sqlite") else url, pool=settings.database_pool)

@@ -1,7 +1,7 @@
 """How durable things are stored: one SQLAlchemy for every folder, on SQLite or PostgreSQL."""
 
 import sqlite3
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from time import monotonic
@@ -15,8 +15,6 @@ from sqlalchemy.engine import Connection
 from sqlalchemy.exc import DisconnectionError
 from sqlalchemy.orm import DeclarativeBase
 from sqlalchemy.pool import ConnectionPoolEntry
-
-from idp.per_app import PerApp
 
 # Seconds.
 _RESTED = 1.0
@@ -77,28 +75,6 @@ def look_up(statement: Executable) -> Sequence[Row[Any]]:
     return rows
 
 
-def at_once(statement: Executable, values: Mapping[str, Any]) -> Row[Any] | None:
-    """Run one statement that is a transaction of its own, and return its row if it has one.
-
-    PostgreSQL is spared BEGIN and COMMIT. SQLite has one writer: there it is the session's, as everything else.
-    """
-    is_under_way = db.session.registry.has() and db.session().in_transaction()
-    if is_under_way or db.engine.dialect.name == "sqlite":
-        row = db.session.execute(statement, values).one_or_none()
-        db.session.commit()
-        return row
-    with _autocommitting().connect() as connection:
-        return connection.execute(statement, values).one_or_none()
-
-
-def _autocommitting() -> Engine:
-    """Return the engine, its pool shared, for connections that commit by themselves."""
-    return _at_once().setdefault("engine", db.engine.execution_options(isolation_level="AUTOCOMMIT"))
-
-
-_at_once: PerApp[dict[str, Engine]] = PerApp(dict)
-
-
 def init_db(app: Flask, url: str, pool: int) -> None:
     """Connect ``app`` to the database at ``url``."""
     app.config["SQLALCHEMY_DATABASE_URI"] = url
@@ -119,7 +95,8 @@ def engine_options(url: str, pool: int) -> dict[str, Any]:
         "max_overflow": 0,
         "pool_timeout": 2,
         "pool_recycle": 1800,
-        "connect_args": {"connect_timeout": 3},
+        # psycopg's own preparing would end with each rollback, and take with it what `prepared.py` has prepared.
+        "connect_args": {"connect_timeout": 3, "client_encoding": "utf8", "prepare_threshold": None},
     }
 
 

@@ -36,3 +36,9 @@ def reference() -> str:
     """Return a reference that a visitor can read aloud to support, such as ``7KQ-4MX``."""
     drawn = letters(SPOKEN, 6)
     return f"{drawn[:3]}-{drawn[3:]}"
+
+
+def jittered(seconds: int) -> int:
+    """Return between half and one and a half times ``seconds``: who is sent away together must not come back so."""
+    low = max(1, seconds // 2)
+    return low + secrets.randbelow(seconds + 1)

@@ -4,6 +4,7 @@ from flask import Blueprint, Response, current_app, jsonify
 from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
 
+from idp import leaving
 from idp.db import db
 from idp.state import StateDown, state
 
@@ -18,10 +19,12 @@ def live() -> Response:
 
 @blueprint.get("/healthz/ready")
 def ready() -> tuple[Response, int]:
-    """Answer 503 while the database, the state store or the signing keys are out of reach.
+    """Answer 503 while the database, the state store or the signing keys are out of reach, or this node is leaving.
 
     Mail and SMS never make a node unready.
     """
+    if leaving.is_leaving():
+        return jsonify(status="leaving"), 503
     try:
         db.session.execute(text("SELECT 1"))
         state.store.ping()

@@ -1,6 +1,6 @@
 """Which language a page speaks, and how its texts and moments are written; texts have ids such as `u01.title`."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -53,6 +53,12 @@ def locale_for(ui_locales: str | None) -> str:
     """Return the language of a request whose `ui_locales` did not come in its address, but signed or pushed."""
     asked = (ui_locales or "").split()[:20]
     return next((found for tag in asked if (found := _spoken(tag))), current_locale())
+
+
+def text_in(texts: Mapping[str, str]) -> tuple[str, str] | None:
+    """Return a text that somebody wrote in some languages, and its language: the reader's, else the first of ours."""
+    wanted = (current_locale(), *settings.locales)
+    return next(((locale, texts[locale]) for locale in wanted if texts.get(locale)), None)
 
 
 def clock_time(moment: datetime) -> str:

@@ -11,6 +11,8 @@ LOGIN_STEP = Counter("idp_login_step_total", "Steps of sign-ins", ["step", "outc
 LOGIN_DURATION = Histogram("idp_login_duration_seconds", "First page to complete sign-in", ["method"], buckets=_LONG)
 PASSWORD = Counter("idp_password_total", "Passwords checked", ["outcome"])
 PASSWORD_HASH = Histogram("idp_password_hash_seconds", "Argon2 with its waiting time", buckets=_STEPS)
+PASSWORD_WAITING = Gauge("idp_password_waiting", "Passwords that wait for a hashing lane", multiprocess_mode="livesum")
+SHED = Counter("idp_shed_total", "People asked to come back because too many came at once", ["what"])
 DIRECTORY = Histogram("idp_directory_seconds", "Time of an outside directory to answer", ["act"], buckets=_STEPS)
 PROVISIONED = Counter("idp_provisioned_total", "Accounts made, changed or ended by an outside directory", ["act"])
 OTP_SEND = Counter("idp_otp_send_total", "Codes handed to the outbox or to a relay", ["channel", "reason", "outcome"])
@@ -24,6 +26,7 @@ SIGN_IN = Counter("idp_sign_in_total", "Sign-ins that ended, by their second fac
 OTP_AGE_AT_USE = Histogram("idp_otp_age_at_use_seconds", "Age of a code when it was typed", ["channel"], buckets=_LONG)
 OTP_VERIFY = Counter("idp_otp_verify_total", "Codes typed", ["channel", "outcome"])
 ALERTS = Counter("idp_alerts_total", "Alerts to account holders", ["kind", "channel"])
+SECRET_WARNINGS = Counter("idp_secret_warnings_total", "Secrets of clients that end soon, told to contacts", ["days"])
 MAIL_BOUNCES = Counter("idp_mail_bounces_total", "Mails that came back, addresses that do not receive", ["outcome"])
 MAIL_DOMAIN = Counter("idp_mail_domain_total", "Answers of relays, by domain", ["domain", "provider", "outcome"])
 STOPS = Counter("idp_stops_total", "Stop keys typed at `/stop`", ["outcome"])
@@ -74,3 +77,4 @@ KEY_AWAITED = Gauge(
     ["alg"],
     multiprocess_mode="livemostrecent",
 )
+PROCESSES = Gauge("idp_processes", "Living processes of this node", ["kind"], multiprocess_mode="livesum")

@@ -2,14 +2,14 @@
 
 import atexit
 import sys
+import time
 
 from flask import Flask
-from granian import Granian
 from granian.constants import Interfaces
-from prometheus_client import start_http_server
+from granian.server.mp import MPServer
 from sqlalchemy.exc import SQLAlchemyError
 
-from idp import audit, create_app, logs
+from idp import audit, create_app, leaving, logs, metrics_shared, store_checks
 from idp.oidc.key_service import KeyUnusable
 from idp.oidc.keys import key_ring
 from idp.settings import Settings
@@ -24,14 +24,17 @@ def served_app() -> Flask:
 def attend(app: Flask) -> Flask:
     """Give an application what a process that serves it owes it: keys at hand, the worker, the metrics."""
     settings: Settings = app.extensions["sesame"]["settings"]
+    show_figures(settings, kind="web")
+    refuse_unsound_stores(app)
     _take_keys(app)
     if settings.outbox.embedded_worker:
         worker = start_embedded_worker(app)
         # The last registered runs first: a mail that is under way is recorded before the process ends.
         atexit.register(worker.join, 5)
         atexit.register(worker.stop)
-    if settings.metrics_port:
-        _show_metrics(settings.metrics_port)
+    if "tracing" in app.extensions["sesame"]:
+        # What waits to be sent when the process ends.
+        atexit.register(app.extensions["sesame"]["tracing"].shutdown)
     if settings.conformance.account:
         logs.get_logger().warning("fixed-code-on", issuer=settings.issuer)
     return app
@@ -52,17 +55,41 @@ def _take_keys(app: Flask) -> None:
             audit.flush()
 
 
-def _show_metrics(port: int) -> None:
-    try:
-        start_http_server(port, addr="127.0.0.1")
-    except OSError:
-        # Another worker of this node has the port: its figures are its own. Sign-ins matter more than figures.
-        logs.get_logger().warning("metrics-port-taken", port=port)
+def refuse_unsound_stores(app: Flask) -> None:
+    """End the process when a store forgets, or has too few connections for all of us."""
+    with app.app_context():
+        faults = store_checks.check_at_start()
+    for fault in faults:
+        logs.get_logger().error("store-unsound", detail=fault)
+    if faults:
+        raise SystemExit("\n".join(f"idp: {fault}" for fault in faults))
 
 
-def serve(*, host: str, port: int, workers: int, threads: int) -> None:
-    """Serve until told to stop; requests in flight are finished first (RC-27)."""
-    Granian(
+def show_figures(settings: Settings, *, kind: str) -> None:
+    """Count with the other processes of the node, if metrics are wanted; before anything else is counted."""
+    if settings.metrics_port:
+        metrics_shared.show_metrics(
+            kind=kind, folder=settings.metrics_folder, port=settings.metrics_port, address=settings.metrics_address
+        )
+
+
+class Server(MPServer):
+    """Granian that leaves before it stops: unready first, so that a proxy sends nobody any more, then the rest."""
+
+    drain = 0.0
+
+    def shutdown(self, exit_code: int = 0) -> None:
+        """Go on answering for `drain` seconds, then finish what is in flight and end."""
+        leaving.leave()
+        time.sleep(self.drain)
+        super().shutdown(exit_code)  # type: ignore[no-untyped-call]
+        leaving.forget()
+
+
+def serve(*, host: str, port: int, workers: int, threads: int, drain: float = 0.0) -> None:
+    """Serve until told to stop; unready for ``drain`` seconds, then requests in flight are finished (RC-27)."""
+    leaving.prepare()
+    server = Server(
         "idp.server:served_app",
         factory=True,
         address=host,
@@ -73,5 +100,7 @@ def serve(*, host: str, port: int, workers: int, threads: int) -> None:
         log_access=False,
         respawn_failed_workers=True,
         workers_kill_timeout=30,
-    ).serve()
+    )
+    server.drain = drain
+    server.serve()
     sys.exit(0)

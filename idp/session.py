@@ -61,7 +61,7 @@ class Session:
         return self if client_id in self.clients else replace(self, clients=(*self.clients, client_id))
 
 
-SESSIONS = Space("session", Session)
+SESSIONS = Space("session", Session, once=True)
 
 
 class SessionRecord(Base):
@@ -84,7 +84,7 @@ def find_session(cookie: str | None, now: datetime) -> Session | None:
     if not cookie or len(cookie) > 64:
         return None
     key = crypto.fingerprint(cookie)
-    session = state.get(SESSIONS, key)
+    session = state.get(SESSIONS, key) or _take_over(key, now)
     if session is None or now >= session.ends_at:
         return None
     if now - session.last_seen_at >= _TOUCH_AFTER:
@@ -194,7 +194,7 @@ def end_idle_session(sid: str, now: datetime) -> tuple[str, ...]:
     One that a browser still has is not ended this way: whoever asks is not in that browser.
     """
     record = db.session.get(SessionRecord, sid, populate_existing=True)
-    if record is None or record.ended_at is not None or state.get(SESSIONS, record.state_key) is not None:
+    if record is None or record.ended_at is not None or _is_held(record):
         return ()
     return _end_elsewhere(record, now)
 
@@ -213,7 +213,8 @@ class OpenSession:
 def list_sessions(account_id: str, now: datetime) -> list[OpenSession]:
     """Return the browsers in which a person is signed in now, the latest seen first."""
     records = _living_records(account_id, now)
-    held = state.get_together(*((SESSIONS, record.state_key) for record in records)) if records else ()
+    wanted = ((SESSIONS, record.state_key) for record in records)
+    held = state.get_together(*wanted, even_lapsed=True) if records else ()
     found = [
         OpenSession(record.sid, record.device_label, record.acr, record.created_at, session.last_seen_at)
         for record, session in zip(records, held, strict=True)
@@ -260,11 +261,30 @@ def _end(session: Session, now: datetime) -> None:
 
 def _end_elsewhere(record: SessionRecord, now: datetime, *, offline_too: bool = False) -> tuple[str, ...]:
     """End a session by its record, whichever browser has it; return the clients that it had reached."""
-    taken = state.take(SESSIONS, record.state_key)
+    taken = state.take(SESSIONS, record.state_key, even_lapsed=True)
     if taken is not None and taken.sid == record.sid:
         end_handles(record.sid, taken.clients, Ended(now, offline_too))
     record.ended_at = now
     return session_clients.end_sessions([record.sid], now)
+
+
+def _take_over(key: str, now: datetime) -> Session | None:
+    """Return a session that was kept on a server that is no more, if its record says that it was not ended (RC-06).
+
+    What that server had not told this one may be that it was ended, or that the browser has a newer id.
+    """
+    session = state.get(SESSIONS, key, even_lapsed=True)
+    if session is None or session.sid is None:
+        return None
+    record = db.session.get(SessionRecord, session.sid, populate_existing=True)
+    if record is None or record.ended_at is not None or record.state_key != key:
+        return None
+    state.put(SESSIONS, key, session, ttl=_idle(session, now))
+    return session
+
+
+def _is_held(record: SessionRecord) -> bool:
+    return state.get(SESSIONS, record.state_key, even_lapsed=True) is not None
 
 
 def _keep(session: Session, now: datetime) -> str:

@@ -318,7 +318,12 @@ class PasswordSettings(Section):
     memory_kib: int = Field(default=19_456, ge=64)
     time_cost: int = Field(default=2, ge=1)
     parallelism: int = Field(default=1, ge=1)
-    lanes: int = Field(default=0, ge=0, description="hashes at once; 0 = one per processor")
+    lanes: int = Field(
+        default=0, ge=0, description="hashes at once in one process; 0: the processors, shared by the web processes"
+    )
+    queue: int = Field(
+        default=0, ge=0, description="that wait for a lane at once; 0: so many that half of the threads stay free"
+    )
     wait: timedelta = Field(default=timedelta(seconds=2), description="how long a sign-in waits for a lane")
     minimum_length: int = Field(default=12, ge=8)
     refuse_after: timedelta = Field(
@@ -484,11 +489,6 @@ class Lifetimes(Section):
     session_absolute: timedelta = timedelta(hours=12)
     fresh_proof: timedelta = timedelta(minutes=5)
     client_cache: timedelta = timedelta(seconds=10)
-    account_cache: timedelta = Field(
-        default=timedelta(0),
-        description="how old what UserInfo and introspection know of an account may be; above 0, another node's change "
-        "of an account is seen that much later",
-    )
     key_cache: timedelta = timedelta(seconds=60)
     known_device: timedelta = timedelta(days=365)
 
@@ -831,13 +831,53 @@ class AdminSettings(Section):
         return read_networks(self.networks)
 
 
+class TracingSettings(Section):
+    """Traces for OpenTelemetry; needs the extra `otel`."""
+
+    endpoint: str = Field(
+        default="",
+        description="where spans go (OTLP/HTTP), such as http://127.0.0.1:4318/v1/traces; empty: nowhere",
+    )
+    headers: dict[str, SecretStr] = Field(default={}, description="header fields for the collector, such as a key")
+    share: float = Field(default=0.05, ge=0, le=1, description="of the requests that nobody traced before")
+    believe_callers: bool = Field(
+        default=False, description="go on with traces of callers (`traceparent`); only where the proxy sets it anew"
+    )
+
+    @model_validator(mode="after")
+    def _endpoint_is_usable(self) -> "TracingSettings":
+        if self.endpoint and not self.endpoint.startswith(("https://", "http://")):
+            raise ValueError("endpoint is the URL of an OTLP receiver")
+        return self
+
+
+class FleetSettings(Section):
+    """How many processes run in all, so that the connections of all can be compared with what the stores allow."""
+
+    web_nodes: int = Field(default=1, ge=0, description="machines that run `idp serve`; 0: compare nothing")
+    web_processes: int = Field(default=0, ge=0, description="of each web node; 0: what `idp serve --workers` says")
+    web_threads: int = Field(default=0, ge=0, description="of each web process; 0: what `idp serve --threads` says")
+    worker_processes: int = Field(default=1, ge=0, description="`idp worker` processes on all machines")
+    surge_nodes: int = Field(default=1, ge=0, description="web nodes that run twice while a new version is rolled out")
+    other_connections: int = Field(
+        default=10, ge=0, description="to PostgreSQL, for backups, monitoring and `idp` commands"
+    )
+
+
 class Settings(Section):
     """All settings of one provider."""
 
     issuer: str = Field(description="the exact issuer string; https, or http on a loopback host (R19)")
     database_url: SecretStr = SecretStr("sqlite:///var/sesame.db")
     database_pool: int = Field(default=5, ge=1, le=100, description="connections per process")
-    redis_url: SecretStr = Field(default=SecretStr(""), description="empty: short-lived state is kept in SQL")
+    redis_url: SecretStr = Field(
+        default=SecretStr(""),
+        description="redis://, rediss://, unix://, redis+sentinel:// or redis+cluster:// (`docs/howto/redis.md`); "
+        "empty: short-lived state is kept in SQL",
+    )
+    redis_pool: int = Field(default=32, ge=1, le=1000, description="connections to Redis (to each node) per process")
+    fleet: FleetSettings = FleetSettings()
+    tracing: TracingSettings = TracingSettings()
     state_file: Path = Field(default=Path("var/state.db"), description="where SQL state is kept beside SQLite")
     smtp_url: SecretStr = SecretStr("smtp://localhost:25")
     smtp: SmtpSettings = SmtpSettings()
@@ -899,7 +939,13 @@ class Settings(Section):
     )
     trusted_hops: int = Field(default=0, ge=0, le=5, description="reverse proxies whose X-Forwarded-* are believed")
     allowed_hosts: tuple[str, ...] = Field(default=(), description="Host values answered; the issuer's own always is")
-    metrics_port: int = Field(default=0, ge=0, le=65_535, description="0: no metrics listener")
+    metrics_port: int = Field(
+        default=0, ge=0, le=65_535, description="one answer for all processes of the node; 0: no metrics listener"
+    )
+    metrics_address: str = Field(default="127.0.0.1", description="where the metrics listen; never a public address")
+    metrics_folder: Path = Field(
+        default=Path("var/metrics"), description="where the processes of one node count together; a local disk"
+    )
     log_level: Literal["debug", "info", "warning", "error"] = "info"
 
     @model_validator(mode="after")

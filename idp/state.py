@@ -30,10 +30,15 @@ class StateDown(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Space(Generic[T]):
-    """A named kind of entry and the frozen dataclass that it holds."""
+    """A named kind of entry and the frozen dataclass that it holds.
+
+    ``once``: what an entry allows is allowed once. A store that comes back with less than it had may have forgotten
+    that it was used; such an entry lapses with the server that it was written on (RC-06).
+    """
 
     name: str
     type: type[T]
+    once: bool = False
 
     def encode(self, value: T) -> str:
         """Return ``value`` as JSON."""
@@ -55,10 +60,15 @@ def _adapter(kind: Any) -> TypeAdapter[Any]:
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """What a store holds under one key: JSON text and the epoch second at which it ends."""
+    """What a store holds under one key: JSON text and the epoch second at which it ends.
+
+    ``lapsed``: it is good once, and was written on a server that is no more.
+    """
 
     text: str
     expires: float
+    once: bool = False
+    lapsed: bool = False
 
 
 class Store(Protocol):
@@ -75,6 +85,7 @@ class Store(Protocol):
     def bump(self, key: str, expires: float, now: float) -> int: ...
     def count(self, key: str, now: float) -> int: ...
     def purge(self, now: float) -> int: ...
+    def empty(self) -> None: ...
     def ping(self) -> None: ...
 
 
@@ -87,47 +98,40 @@ class State:
     def put(self, space: Space[T], key: str, value: T, *, ttl: timedelta) -> None:
         """Keep ``value`` for ``ttl``, replacing what was there."""
         now = _epoch()
-        self.store.put(_key(space, key), Stored(space.encode(value), now + ttl.total_seconds()), now)
+        self.store.put(_key(space, key), _stored(space, value, now + ttl.total_seconds()), now)
 
     def put_asking(
         self, space: Space[T], key: str, value: T, *, ttl: timedelta, beside: Space[B], beside_key: str
     ) -> B | None:
         """Keep ``value``, and for the price of the same round trip read another entry as it is afterwards."""
         now = _epoch()
-        stored = Stored(space.encode(value), now + ttl.total_seconds())
-        read = self.store.put_asking(_key(space, key), stored, _key(beside, beside_key), now)
-        return None if read is None else beside.decode(read.text)
+        stored = _stored(space, value, now + ttl.total_seconds())
+        return _value(beside, self.store.put_asking(_key(space, key), stored, _key(beside, beside_key), now))
 
-    def get(self, space: Space[T], key: str) -> T | None:
+    def get(self, space: Space[T], key: str, *, even_lapsed: bool = False) -> T | None:
         """Return the living value, or ``None``."""
         (stored,) = self.store.get((_key(space, key),), _epoch())
-        return None if stored is None else space.decode(stored.text)
+        return _value(space, stored, even_lapsed)
 
-    def get_together(self, *wanted: tuple[Space[Any], str]) -> tuple[Any, ...]:
+    def get_together(self, *wanted: tuple[Space[Any], str], even_lapsed: bool = False) -> tuple[Any, ...]:
         """Return several values for the price of one round trip, each as its space holds it, or ``None``."""
         found = self.store.get(tuple(_key(space, key) for space, key in wanted), _epoch())
-        return tuple(
-            None if stored is None else space.decode(stored.text)
-            for (space, _), stored in zip(wanted, found, strict=True)
-        )
+        return tuple(_value(space, stored, even_lapsed) for (space, _), stored in zip(wanted, found, strict=True))
 
-    def take(self, space: Space[T], key: str) -> T | None:
+    def take(self, space: Space[T], key: str, *, even_lapsed: bool = False) -> T | None:
         """Return the living value and delete it in the same act: of many callers, one gets it."""
-        stored = self.store.take(_key(space, key), _epoch())
-        return None if stored is None else space.decode(stored.text)
+        return _value(space, self.store.take(_key(space, key), _epoch()), even_lapsed)
 
     def take_asking(self, space: Space[T], key: str, beside: Space[B], beside_key: str) -> tuple[T | None, B | None]:
         """Take a value, and for the price of the same round trip read another; nothing taken, nothing read."""
         taken, read = self.store.take_asking(_key(space, key), _key(beside, beside_key), _epoch())
-        return (
-            None if taken is None else space.decode(taken.text),
-            None if read is None else beside.decode(read.text),
-        )
+        value = _value(space, taken)
+        return value, None if value is None else _value(beside, read)
 
     def add(self, space: Space[T], key: str, value: T, *, ttl: timedelta) -> bool:
         """Keep ``value`` unless a living one is there; say whether it was kept."""
         now = _epoch()
-        return self.store.add(_key(space, key), Stored(space.encode(value), now + ttl.total_seconds()), now)
+        return self.store.add(_key(space, key), _stored(space, value, now + ttl.total_seconds()), now)
 
     def change(
         self, space: Space[T], key: str, fn: Callable[[T], T | None], *, ttl: timedelta | None = None
@@ -141,13 +145,13 @@ class State:
         for _ in range(_CHANGE_ATTEMPTS):
             now = _epoch()
             (old,) = self.store.get((full,), now)
-            if old is None:
+            if old is None or old.lapsed:
                 return None
             value = fn(space.decode(old.text))
             if value is None:
                 return None
             expires = old.expires if ttl is None else now + ttl.total_seconds()
-            if self.store.swap(full, old, Stored(space.encode(value), expires), now):
+            if self.store.swap(full, old, _stored(space, value, expires), now):
                 return value
         raise StateDown(f"too many rivals for one entry of {space.name}")
 
@@ -171,6 +175,14 @@ class State:
 
 def _key(space: Space[T], key: str) -> str:
     return f"{space.name}:{key}"
+
+
+def _stored(space: Space[T], value: T, expires: float) -> Stored:
+    return Stored(space.encode(value), expires, space.once)
+
+
+def _value(space: Space[T], stored: Stored | None, even_lapsed: bool = False) -> T | None:
+    return None if stored is None or (stored.lapsed and not even_lapsed) else space.decode(stored.text)
 
 
 def _epoch() -> float:

@@ -1,23 +1,28 @@
 """Short-lived state in Redis: single commands where one will do, scripts where two must be one.
 
 Values are stored as ``<expires> <json>``, counters as ``<expires> <n>``: Redis's own expiry frees memory, ours decides.
+
+What is good once is stored as ``<expires> @<life> <json>``, and has lapsed in any other life (RC-06).
 """
 
 import hashlib
 import math
-import threading
+from dataclasses import dataclass
 from typing import Any
 
 import redis
-from hiredis import pack_command
-from redis.backoff import NoBackoff
-from redis.retry import Retry
 
+from idp.redis_connections import THIS_LIFE, Command, Connections, pairs_of_info
+from idp.redis_urls import open_pool
 from idp.state import StateDown, Stored
 
-# The libraries' own types say less than they do.
-Command = Any
-Connection = Any
+
+@dataclass(frozen=True)
+class Told:
+    """What a Redis says of itself: its INFO, and its time; what it is not allowed to say is missing."""
+
+    info: dict[str, str]
+    time: float | None
 
 
 class Script:
@@ -67,27 +72,11 @@ return 1
 
 
 class RedisStore:
-    """A `Store` in one Redis; every command answers within half a second or fails.
+    """A `Store` in one Redis, or in the primary that Sentinel names."""
 
-    Commands go packed over the client library's own connections: its `execute_command` and its pool cost three times
-    what the round trip itself does, at every request (docs/performance.md).
-    """
-
-    def __init__(self, url: str, *, prefix: str = "sesame:", timeout: float = 0.5, connections: int = 32) -> None:
+    def __init__(self, url: str, *, prefix: str = "sesame:", connections: int = 32) -> None:
         self._prefix = prefix
-        # The client's own default retries ten times: 3.8 s per command while Redis is down.
-        self._pool = redis.ConnectionPool.from_url(
-            url,
-            decode_responses=True,
-            socket_timeout=timeout,
-            socket_connect_timeout=timeout,
-            retry=Retry(NoBackoff(), 0),
-            max_connections=connections,
-        )
-        self._idle: list[Connection] = []
-        self._places = threading.Semaphore(connections)
-        # How long a thread waits for another to give its connection back.
-        self._wait = 2 * timeout
+        self._connections = Connections(open_pool(url), limit=connections)
 
     def put(self, key: str, entry: Stored, now: float) -> None:
         self._ask(self._put(key, entry, now))
@@ -95,20 +84,20 @@ class RedisStore:
     def put_asking(self, key: str, entry: Stored, beside: str, now: float) -> Stored | None:
         # In this order, on one connection: what is asked for is asked after the entry is there.
         _done, asked = self._ask(self._put(key, entry, now), ("GET", self._prefix + beside))
-        return _unpack(asked, now)
+        return unpack(asked, now)
 
     def get(self, keys: tuple[str, ...], now: float) -> tuple[Stored | None, ...]:
         (found,) = self._ask(("MGET", *(self._prefix + key for key in keys)))
-        return tuple(_unpack(raw, now) for raw in found)
+        return tuple(unpack(raw, now) for raw in found)
 
     def take(self, key: str, now: float) -> Stored | None:
         (taken,) = self._ask(("GETDEL", self._prefix + key))
-        return _unpack(taken, now)
+        return unpack(taken, now)
 
     def take_asking(self, key: str, beside: str, now: float) -> tuple[Stored | None, Stored | None]:
         taken, asked = self._ask(("GETDEL", self._prefix + key), ("GET", self._prefix + beside))
-        found = _unpack(taken, now)
-        return found, None if found is None else _unpack(asked, now)
+        found = unpack(taken, now)
+        return found, None if found is None else unpack(asked, now)
 
     def add(self, key: str, entry: Stored, now: float) -> bool:
         return bool(self._run(_ADD, key, repr(now), _pack(entry), _left(entry.expires, now)))
@@ -134,14 +123,23 @@ class RedisStore:
         self._ask(("PING",))
 
     def empty(self) -> None:
-        """Forget everything, between tests."""
+        """Forget everything: the database of this number is ours alone."""
         self._ask(("FLUSHDB",))
 
     def close(self) -> None:
         """Give every connection back."""
-        while self._idle:
-            self._idle.pop().disconnect()
-        self._pool.disconnect()
+        self._connections.close()
+
+    def tell(self) -> dict[str, Told]:
+        """Return what each Redis says of itself, by its address, or raise `StateDown`."""
+        told = self._everywhere(("INFO",), ("TIME",))
+        return {
+            where: Told(
+                {} if isinstance(info, redis.ResponseError) else pairs_of_info(info),
+                None if isinstance(time, redis.ResponseError) else int(time[0]) + int(time[1]) / 1e6,
+            )
+            for where, (info, time) in told.items()
+        }
 
     def _put(self, key: str, entry: Stored, now: float) -> Command:
         return ("SET", self._prefix + key, _pack(entry), "PX", _left(entry.expires, now))
@@ -154,55 +152,38 @@ class RedisStore:
         return answer
 
     def _ask(self, *commands: Command) -> list[Any]:
-        """Send the commands in one piece and return what each is answered."""
-        request = b"".join(pack_command(command) for command in commands)
-        if not self._places.acquire(timeout=self._wait):
-            raise StateDown("every connection is in use")
-        connection: Connection = None
-        try:
-            connection = self._idle.pop() if self._idle else self._pool.make_connection()
-            try:
-                return _exchange(connection, request, len(commands))
-            except redis.ConnectionError:
-                # Redis closed it since its last use: once more, on a new one.
-                connection.disconnect()
-                return _exchange(connection, request, len(commands))
-        except redis.exceptions.NoScriptError:
-            raise
-        except redis.RedisError as fault:
-            raise StateDown(type(fault).__name__) from fault
-        finally:
-            if connection is not None:
-                self._idle.append(connection)
-            self._places.release()
+        """Return what each command is answered; raises `StateDown` for whatever is no answer."""
+        answers = self._answers(*commands)
+        for answer in answers:
+            if isinstance(answer, redis.exceptions.NoScriptError):
+                raise answer
+            if isinstance(answer, redis.ResponseError):
+                # Full under `noeviction`, still loading, not allowed: nobody gets in by it (RC-04).
+                raise StateDown(type(answer).__name__)
+        return answers
 
+    def _answers(self, *commands: Command) -> list[Any]:
+        return self._connections.ask(*commands)
 
-def _exchange(connection: Connection, request: bytes, answers: int) -> list[Any]:
-    connection.send_packed_command([request], check_health=False)
-    # Each is read whatever the ones before it say: the next user of this connection must not find it.
-    found = [_read(connection) for _ in range(answers)]
-    for answer in found:
-        if isinstance(answer, redis.ResponseError):
-            raise answer
-    return found
-
-
-def _read(connection: Connection) -> Any:
-    try:
-        return connection.read_response()
-    except redis.ResponseError as refusal:
-        return refusal
+    def _everywhere(self, *commands: Command) -> dict[str, list[Any]]:
+        return {"redis": self._connections.ask(*commands)}
 
 
 def _pack(entry: Stored) -> str:
-    return f"{entry.expires!r} {entry.text}"
+    return f"{entry.expires!r} @{THIS_LIFE} {entry.text}" if entry.once else f"{entry.expires!r} {entry.text}"
 
 
-def _unpack(raw: str | None, now: float) -> Stored | None:
+def unpack(raw: str | None, now: float) -> Stored | None:
+    """Return what `_pack` wrote, while it lives."""
     if raw is None:
         return None
     expires, _, text = raw.partition(" ")
-    return Stored(text, float(expires)) if float(expires) > now else None
+    if float(expires) <= now:
+        return None
+    if not text.startswith("@"):
+        return Stored(text, float(expires))
+    life, _, text = text[1:].partition(" ")
+    return Stored(text, float(expires), once=True, lapsed=life != THIS_LIFE)
 
 
 def _left(expires: float, now: float) -> int:

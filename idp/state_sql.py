@@ -50,6 +50,7 @@ _BUMP = text(
 )
 _COUNT = text("SELECT n FROM state_entries WHERE key = :key AND expires > :now")
 _DELETE = text("DELETE FROM state_entries WHERE key = :key")
+_EMPTY = text("DELETE FROM state_entries")
 _PURGE = text("DELETE FROM state_entries WHERE key IN (SELECT key FROM state_entries WHERE expires <= :now LIMIT 1000)")
 
 
@@ -117,6 +118,11 @@ class SqlStore:
         """Delete up to a thousand entries that have ended; return how many."""
         with self._fail_closed() as connection:
             return connection.execute(_PURGE, {"now": now}).rowcount
+
+    def empty(self) -> None:
+        """Forget everything."""
+        with self._fail_closed() as connection:
+            connection.execute(_EMPTY)
 
     def ping(self) -> None:
         with self._fail_closed() as connection:

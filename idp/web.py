@@ -13,7 +13,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from werkzeug.exceptions import HTTPException
 from werkzeug.middleware.proxy_fix import ProxyFix
 
-from idp import audit, clock, csrf, entropy, figures, i18n, logs, metrics, operations, session
+from idp import audit, clock, csrf, entropy, figures, i18n, logs, metrics, operations, session, tracing
 from idp.csrf import StaleForm
 from idp.db import db
 from idp.guard import allow_form_target, init_guard, nonce
@@ -279,6 +279,8 @@ def note_request(method: str, route: str, status: int) -> None:
     """Measure one request and write its line of log."""
     took = time.perf_counter() - g.get("started", time.perf_counter())
     metrics.HTTP.labels(route, str(status)).observe(took)
+    if "tracing" in current_app.extensions["sesame"]:
+        tracing.name_request(method, route)
     log.info(
         "request", method=method, route=route, status=status, ms=round(took * 1000, 1), reference=g.get("reference")
     )

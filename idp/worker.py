@@ -16,6 +16,7 @@ from flask import Flask
 from idp import clock, entropy, figures, logs, security_events, session, session_clients
 from idp.accounts import contact_changes, provision
 from idp.accounts.new_devices import tell_new_devices
+from idp.admin import secret_warnings
 from idp.audit import sealing
 from idp.lanes import Lanes
 from idp.messages import outbox
@@ -64,6 +65,7 @@ CHORES: list[Chore] = [
     Chore("check-who-left", timedelta(minutes=1), provision.check_who_left),
     Chore("forget-audit", timedelta(minutes=1), sealing.forget),
     Chore("watch-audit", timedelta(minutes=1), sealing.watch),
+    Chore("warn-of-secrets", timedelta(hours=1), secret_warnings.warn),
     Chore("write-figures", figures.WRITE_EVERY, figures.write),
     Chore("purge-figures", timedelta(hours=1), figures.purge),
     Chore("purge-sessions", timedelta(minutes=1), session.purge_records),

@@ -93,7 +93,7 @@ def example_settings(**changes: Any) -> dict[str, Any]:
             "field_keys": {"k1": example_key("field")},
             "field_key_id": "k1",
         },
-        "passwords": {"memory_kib": 64, "time_cost": 1, "lanes": 8, "wait": timedelta(seconds=20)},
+        "passwords": {"memory_kib": 64, "time_cost": 1, "lanes": 8, "queue": 100, "wait": timedelta(seconds=20)},
         "rsa_key_bits": 2048,
         "outbox": {"embedded_worker": False},
         "sms": {"transport": "smpp", "smpp_url": "smpp://test:test@127.0.0.1:1"},
@@ -243,12 +243,7 @@ def registered_before(name: str, register: Callable[[], Any]) -> Any:
 
 def forget_state(app: Flask) -> None:
     """Empty the state store."""
-    store = app.extensions["sesame"]["state"].store
-    if hasattr(store, "empty"):
-        store.empty()
-    else:
-        with store._engine.connect() as connection:
-            connection.execute(text("DELETE FROM state_entries"))
+    app.extensions["sesame"]["state"].store.empty()
 
 
 def forget_caches() -> None:

@@ -47,9 +47,9 @@ def main(command: list[str]) -> int:
 
 
 def start_postgresql(running: ExitStack, folder: Path) -> str:
-    programs, port = _postgresql_programs(), _free_port()
+    programs, port = postgresql_programs(), free_port()
     folder.mkdir(mode=0o700)
-    identity = _unprivileged(folder)
+    identity = unprivileged(folder)
     subprocess.run(
         [programs / "initdb", "--pgdata", folder / "data", "--username=sesame", "--auth=trust", "--encoding=UTF8",
          "--locale=C.UTF-8", "--no-sync"],
@@ -62,13 +62,13 @@ def start_postgresql(running: ExitStack, folder: Path) -> str:
         stdout=log, stderr=log, cwd=folder, **identity,
     )  # fmt: skip
     # SIGINT is PostgreSQL's fast shutdown; SIGTERM would wait for every connection to close.
-    running.callback(_stop, server, signal.SIGINT)
-    _wait_for(server, Path(log.name), lambda: psycopg.connect(_dsn(port), connect_timeout=2).close(), psycopg.Error)
+    running.callback(stop, server, signal.SIGINT)
+    wait_for(server, Path(log.name), lambda: psycopg.connect(_dsn(port), connect_timeout=2).close(), psycopg.Error)
     return f"postgresql+psycopg://sesame@127.0.0.1:{port}/postgres"
 
 
 def start_redis(running: ExitStack, folder: Path) -> str:
-    port = _free_port()
+    port = free_port()
     folder.mkdir(mode=0o700)
     log = running.enter_context((folder.parent / "redis.log").open("wb"))
     server = subprocess.Popen(
@@ -76,17 +76,17 @@ def start_redis(running: ExitStack, folder: Path) -> str:
          "--appendonly", "no", "--maxmemory-policy", "noeviction", "--databases", "64"],
         stdout=log, stderr=log,
     )  # fmt: skip
-    running.callback(_stop, server, signal.SIGTERM)
+    running.callback(stop, server, signal.SIGTERM)
 
     def ping() -> None:
         with redis.Redis(port=port, socket_timeout=2) as client:
             client.ping()
 
-    _wait_for(server, Path(log.name), ping, redis.RedisError)
+    wait_for(server, Path(log.name), ping, redis.RedisError)
     return f"redis://127.0.0.1:{port}"
 
 
-def _postgresql_programs() -> Path:
+def postgresql_programs() -> Path:
     """Return the folder of `initdb` and `postgres`: the newest of Debian's, else what PATH has."""
     debian = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"), key=lambda path: int(path.parts[-3]))
     found = debian[-1] if debian else shutil.which("initdb")
@@ -95,7 +95,7 @@ def _postgresql_programs() -> Path:
     return Path(found).parent
 
 
-def _unprivileged(folder: Path) -> dict[str, Any]:
+def unprivileged(folder: Path) -> dict[str, Any]:
     """Return how to run a program that refuses root, its folder handed over; nothing special when we are not root."""
     if os.getuid() != 0:
         return {}
@@ -105,7 +105,7 @@ def _unprivileged(folder: Path) -> dict[str, Any]:
     return {"user": entry.pw_uid, "group": entry.pw_gid, "extra_groups": []}
 
 
-def _free_port() -> int:
+def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
@@ -115,7 +115,7 @@ def _dsn(port: int) -> str:
     return f"host=127.0.0.1 port={port} user=sesame dbname=postgres"
 
 
-def _wait_for(
+def wait_for(
     server: "subprocess.Popen[bytes]", log: Path, attempt: Callable[[], None], not_yet: type[Exception]
 ) -> None:
     deadline = time.monotonic() + START_WITHIN
@@ -129,7 +129,7 @@ def _wait_for(
         time.sleep(0.1)
 
 
-def _stop(server: "subprocess.Popen[bytes]", number: signal.Signals) -> None:
+def stop(server: "subprocess.Popen[bytes]", number: signal.Signals) -> None:
     server.send_signal(number)
     try:
         server.wait(20)

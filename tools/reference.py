@@ -15,6 +15,8 @@ from prometheus_client import REGISTRY
 from pydantic import BaseModel, SecretStr
 from pydantic_core import PydanticUndefined
 
+from tools import dashboards, sizing
+
 IDP = Path(__file__).parent.parent / "idp"
 FOLDER = Path(__file__).parent.parent / "docs" / "reference"
 HEAD = "<!-- Written by tools/reference.py from the code; edit the code, then run `make reference`. -->\n\n"
@@ -218,11 +220,13 @@ PAGES = {
 
 
 def main() -> None:
-    """Write every page."""
+    """Write every page, and what else is written from the code: dashboards and the sizing table."""
     FOLDER.mkdir(parents=True, exist_ok=True)
     for name, write in PAGES.items():
         (FOLDER / name).write_text(write(), encoding="utf-8")
         sys.stdout.write(f"docs/reference/{name}\n")
+    dashboards.write()
+    sizing.write()
 
 
 if __name__ == "__main__":

@@ -20,7 +20,9 @@ from idp.settings import settings
 
 Kind = Literal["email", "mobile"]
 KINDS: Final[tuple[Kind, ...]] = ("email", "mobile")
-Ending = Literal["replaced", "undone"]
+Ending = Literal["replaced", "undone", "restored"]
+# A backup that was restored may not know that its owner took it back.
+RESTORED: Final = "restored"
 # A new address that is not confirmed within this time is asked for again.
 _ASKED_FOR: Final = timedelta(hours=1)
 _AT_ONCE: Final = 200

@@ -7,7 +7,7 @@ keyed blind index beside it (R9, security.md F-08). The clear values are compute
 import json
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Any, Final, Literal, cast
+from typing import TYPE_CHECKING, Any, Final, Literal, cast
 
 from sqlalchemy import CheckConstraint, ForeignKey, LargeBinary, String
 from sqlalchemy.orm import Mapped, mapped_column
@@ -27,7 +27,51 @@ PROFILE_CLAIMS: Final = frozenset(
 )
 
 
-class Account(Base):
+class Person:
+    """What is known of somebody, opened from what is stored when it is asked for."""
+
+    __slots__ = ()
+
+    if TYPE_CHECKING:
+        # A column of `Account`, a field of `glance.Glance`.
+        id: Any
+        locale: Any
+        updated_at: Any
+        email_sealed: Any
+        email_verified_at: Any
+        mobile_sealed: Any
+        mobile_verified_at: Any
+        profile_sealed: Any
+
+    @property
+    def email(self) -> str | None:
+        return self._open("email", self.email_sealed)
+
+    @property
+    def mobile(self) -> str | None:
+        return self._open("mobile", self.mobile_sealed)
+
+    @property
+    def profile(self) -> dict[str, Any]:
+        """The claims of PROFILE_CLAIMS that are known of this person."""
+        text = self._open("profile", self.profile_sealed)
+        return {} if text is None else cast(dict[str, Any], json.loads(text))
+
+    @property
+    def claims(self) -> dict[str, Any]:
+        """Every standard claim of OpenID Connect Core §5.1 but `sub`, which is each relying party's own."""
+        claims = {**self.profile, "locale": self.locale, "updated_at": int(self.updated_at.timestamp())}
+        if (email := self.email) is not None:
+            claims |= {"email": email, "email_verified": self.email_verified_at is not None}
+        if (mobile := self.mobile) is not None:
+            claims |= {"phone_number": mobile, "phone_number_verified": self.mobile_verified_at is not None}
+        return claims
+
+    def _open(self, column: Column, blob: bytes | None) -> str | None:
+        return None if blob is None else crypto.unseal(blob, context=f"account:{column}:{self.id}")
+
+
+class Account(Person, Base):
     """A person who can sign in."""
 
     __tablename__ = "accounts"
@@ -68,30 +112,6 @@ class Account(Base):
         """The NIR; no page, message or token has a use for it."""
         return cast(str, self._open("nir", self.nir_sealed))
 
-    @property
-    def email(self) -> str | None:
-        return self._open("email", self.email_sealed)
-
-    @property
-    def mobile(self) -> str | None:
-        return self._open("mobile", self.mobile_sealed)
-
-    @property
-    def profile(self) -> dict[str, Any]:
-        """The claims of PROFILE_CLAIMS that are known of this person."""
-        text = self._open("profile", self.profile_sealed)
-        return {} if text is None else cast(dict[str, Any], json.loads(text))
-
-    @property
-    def claims(self) -> dict[str, Any]:
-        """Every standard claim of OpenID Connect Core §5.1 but `sub`, which is each relying party's own."""
-        claims = {**self.profile, "locale": self.locale, "updated_at": int(self.updated_at.timestamp())}
-        if (email := self.email) is not None:
-            claims |= {"email": email, "email_verified": self.email_verified_at is not None}
-        if (mobile := self.mobile) is not None:
-            claims |= {"phone_number": mobile, "phone_number_verified": self.mobile_verified_at is not None}
-        return claims
-
     def set_nir(self, nir: str) -> None:
         self.nir_index = index_nir(nir)
         self.nir_sealed = self._close("nir", nir)
@@ -117,9 +137,6 @@ class Account(Base):
     def _close(self, column: Column, text: str) -> bytes:
         # The row's id is in the context: a sealed value copied to another row does not open there.
         return crypto.seal(text, context=f"account:{column}:{self.id}")
-
-    def _open(self, column: Column, blob: bytes | None) -> str | None:
-        return None if blob is None else crypto.unseal(blob, context=f"account:{column}:{self.id}")
 
 
 class KnownDevice(Base):

@@ -11,7 +11,6 @@ its owner signs in; then it is ours.
 import base64
 import functools
 import os
-import threading
 import time
 import unicodedata
 from collections.abc import Iterator
@@ -23,24 +22,31 @@ from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 
 from idp import crypto, entropy, logs, metrics
+from idp.accounts.hashing_lane import FairLane, HashingBusy
 from idp.accounts.legacy_hashes import matches, read_legacy
 from idp.accounts.new_passwords import PasswordFault, check_new_password
 from idp.settings import settings
 
 # Where a password is checked, the rule for new ones is expected too.
-__all__ = ["HashingBusy", "PasswordCheck", "PasswordFault", "check_new_password", "check_password", "hash_password"]
+__all__ = [
+    "HashingBusy",
+    "PasswordCheck",
+    "PasswordFault",
+    "check_new_password",
+    "check_password",
+    "check_room",
+    "hash_password",
+]
 
 LONGEST_BYTES: Final = 1024
 _SALT_BYTES: Final = 16
 _HASH_BYTES: Final = 32
+# Of a process whose server does not say.
+_THREADS: Final = 8
 _LEGACY: Final = "$legacy$"
 _LEGACY_CONTEXT: Final = "legacy-password"
 
 log = logs.get_logger()
-
-
-class HashingBusy(Exception):
-    """Every lane is taken and stayed so for `settings.passwords.wait`: answer 503, count nothing."""
 
 
 @dataclass(frozen=True)
@@ -60,8 +66,11 @@ def hash_password(password: str) -> str:
         return hasher.hash(_peppered(password), salt=entropy.random_bytes(_SALT_BYTES))
 
 
-def check_password(stored: str | None, password: str) -> PasswordCheck:
-    """Compare; without a stored hash (no such account, never activated) the same work is done for nothing (R8)."""
+def check_password(stored: str | None, password: str, *, whose: str = "", patient: bool = False) -> PasswordCheck:
+    """Compare; without a stored hash (no such account, never activated) the same work is done for nothing (R8).
+
+    ``whose`` is the address that asks, which shares the lane with the others; who is ``patient`` has waited before.
+    """
     # Such a password can be nobody's; it is refused alike for all, before any work (AC-59, AC-61).
     if not is_usable(password):
         return PasswordCheck(ok=False)
@@ -75,13 +84,21 @@ def check_password(stored: str | None, password: str) -> PasswordCheck:
     is_ours = legacy is None and stored is not None and stored.startswith("$argon2id$")
     compared = stored if stored is not None and is_ours else _nobodys_hash(hasher)
     typed = unicodedata.normalize("NFC", password)
-    with _timed_lane():
+    with _timed_lane(whose, patient=patient):
         started = time.perf_counter()
         ok = matches(legacy, typed) if legacy is not None else _verify(hasher, compared, _peppered(password))
     if not ok or not (is_ours or legacy):
         _even_out(started)
         return PasswordCheck(ok=False)
     return PasswordCheck(ok=True, needs_rehash=legacy is not None or hasher.check_needs_rehash(compared))
+
+
+def measure_hash() -> float:
+    """Return how many seconds a hash takes now, with today's cost, in no lane: for sizing machines."""
+    hasher = _current_hasher()
+    started = time.perf_counter()
+    _verify(hasher, _nobodys_hash(hasher), b"nobody's password")
+    return time.perf_counter() - started
 
 
 def _verify(hasher: PasswordHasher, stored: str, peppered: bytes) -> bool:
@@ -160,17 +177,27 @@ def _nobodys_hash(hasher: PasswordHasher) -> str:
 
 
 @functools.cache
-def _lanes(size: int) -> threading.BoundedSemaphore:
-    return threading.BoundedSemaphore(size)
+def _lane(size: int, queue: int) -> FairLane:
+    return FairLane(size, queue)
+
+
+def current_lane() -> FairLane:
+    """Return the lane of this process.
+
+    Half of its threads at most hash or wait to: the other half is for what needs no password.
+    """
+    wanted, fleet = settings.passwords, settings.fleet
+    size = wanted.lanes or max(1, len(os.sched_getaffinity(0)) // max(fleet.web_processes, 1))
+    return _lane(size, wanted.queue or max(size, (fleet.web_threads or _THREADS) // 2 - size))
+
+
+def check_room(whose: str, *, patient: bool = False) -> None:
+    """Raise `HashingBusy` if a password from the address ``whose`` would not be looked at now."""
+    current_lane().check_room(whose, patient=patient)
 
 
 @contextmanager
-def _timed_lane() -> Iterator[None]:
-    lanes = _lanes(settings.passwords.lanes or len(os.sched_getaffinity(0)))
-    with metrics.PASSWORD_HASH.time():
-        if not lanes.acquire(timeout=settings.passwords.wait.total_seconds()):
-            raise HashingBusy
-        try:
-            yield
-        finally:
-            lanes.release()
+def _timed_lane(whose: str = "", *, patient: bool = False) -> Iterator[None]:
+    wait = settings.passwords.wait.total_seconds()
+    with metrics.PASSWORD_HASH.time(), current_lane().place(whose, within=wait, patient=patient):
+        yield

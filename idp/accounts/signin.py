@@ -14,7 +14,7 @@ from idp.accounts.directories import current_directory
 from idp.accounts.directory import Credentials
 from idp.accounts.models import Account, index_nir
 from idp.accounts.outside import Directory, DirectoryAway
-from idp.accounts.passwords import HashingBusy, PasswordCheck, check_password, hash_password, usable_form
+from idp.accounts.passwords import HashingBusy, PasswordCheck, check_password, check_room, hash_password, usable_form
 from idp.db import db, release
 
 
@@ -41,13 +41,16 @@ class Paused:
 
 
 def authenticate(
-    *, nir: str, password: str, device_cookie: str | None, address: str, now: datetime
+    *, nir: str, password: str, device_cookie: str | None, address: str, now: datetime, patient: bool = False
 ) -> Authenticated | Refused | Paused:
     """Answer a canonical NIR (`parse_nir`) and a password.
 
     HashingBusy and DirectoryAway mean try again in a moment, nothing counted. Ends the transaction that is open and
-    commits the small ones of its own.
+    commits the small ones of its own. One that is ``patient`` was told before that too many sign in at once.
     """
+    asked = current_directory()
+    if asked is None:
+        _check_room(address, patient)
     found = directory.find_credentials(nir)
     account_id = found.account_id if found else None
     device = devices.find_lane(device_cookie, account_id, now=now)
@@ -58,9 +61,11 @@ def authenticate(
     if isinstance(attempt, throttle.Pause):
         _record("paused", account_id, device, reason=attempt.reason)
         return Paused(attempt.until)
-    asked = current_directory()
     try:
-        account = _ask_directory(asked, nir, password, now) if asked else _check_here(found, password)
+        if asked:
+            account = _ask_directory(asked, nir, password, now)
+        else:
+            account = _check_here(found, password, whose=address, patient=patient)
     except (HashingBusy, DirectoryAway):
         throttle.give_back_attempt(nir_index=nir_index, device=device)
         metrics.PASSWORD.labels(outcome="busy").inc()
@@ -77,9 +82,19 @@ def authenticate(
     return Authenticated(account)
 
 
-def _check_here(found: Credentials | None, password: str) -> Account | None:
+def _check_room(address: str, patient: bool) -> None:
+    """Send away before anything is looked up: what is refused must be cheap, or refusing is no relief."""
+    try:
+        check_room(address, patient=patient)
+    except HashingBusy:
+        metrics.PASSWORD.labels(outcome="busy").inc()
+        raise
+
+
+def _check_here(found: Credentials | None, password: str, *, whose: str, patient: bool) -> Account | None:
     """Compare with the hash that is kept here."""
-    check = check_password(found.password_hash if found else None, password)
+    stored = found.password_hash if found else None
+    check = check_password(stored, password, whose=whose, patient=patient)
     account = _find_entitled(found, check)
     if account is not None and check.needs_rehash and account.password_hash is not None:
         account = _strengthen(account.id, old=account.password_hash, password=password)

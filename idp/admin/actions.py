@@ -20,6 +20,7 @@ from idp.admin.client_acts import LogoGiven, Nothing, Plan, SecretAsked, SecretN
 from idp.admin.faults import Conflict, Forbidden, Invalid, NotFound, OwnChange, Refused, Stale
 from idp.admin.people_acts import RolesGiven
 from idp.admin.schema import ClientDocument, Strict, read_body
+from idp.admin.transfer import TransferAsked, plan_transfer, transfer
 from idp.db import db
 from idp.oidc.clients import forget_cached_clients
 from idp.settings import settings
@@ -87,6 +88,7 @@ ACTS: Mapping[str, Act] = {
     "client.create": _to_client("write", ClientDocument, client_acts.plan_create, _create),
     "client.update": _to_client("write", ClientDocument, client_acts.plan_update, client_acts.change_document),
     "client.logo": _to_client("write", LogoGiven, client_acts.plan_logo, client_acts.change_logo),
+    "client.transfer": _to_client("write", TransferAsked, plan_transfer, transfer),
     "client.suspend": _to_client("suspend", Nothing, plan_state("suspended"), client_acts.change_state),
     "client.resume": _to_client("suspend", Nothing, plan_state("active"), client_acts.change_state),
     "client.archive": _to_client("suspend", Nothing, plan_state("archived"), client_acts.change_state),

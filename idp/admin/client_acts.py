@@ -102,13 +102,18 @@ def _is_longer(before: Any, after: Any) -> bool:
     return before is not None and (after is None or after > before)
 
 
+def _is_wider(before: Any, after: Any) -> bool:
+    # An empty list is every network there is.
+    return bool(before) and (not after or _grows(before, after))
+
+
 def _never(before: Any, after: Any) -> bool:
     return False
 
 
 # Field -> whether a change of it is risky; every other field always is, a new one too.
 _HARMLESS_WHEN: dict[str, Callable[[Any, Any], bool]] = {
-    **dict.fromkeys(("description", "team", "contacts", "purposes", "default_acr_values"), _never),
+    **dict.fromkeys(("description", "team", "contacts", "default_acr_values"), _never),
     **dict.fromkeys(("redirect_uris", "post_logout_redirect_uris", "scopes", "grant_types", "response_types",
                      "response_modes", "machine_scopes", "resources", "serves_resources", "exchanges_tokens_of",
                      "authorization_details_types", "request_uris", "apple_apps"), _grows),
@@ -116,6 +121,7 @@ _HARMLESS_WHEN: dict[str, Callable[[Any, Any], bool]] = {
                      "require_pushed_authorization_requests", "require_signed_request_object"), _is_weaker_flag),
     **dict.fromkeys(("default_max_age", "access_token_lifetime", "id_token_lifetime"), _is_longer),
     "minimum_acr": _is_lower_level,
+    "allowed_networks": _is_wider,
 }  # fmt: skip
 
 
@@ -231,7 +237,7 @@ def change_document(client_id: str, change: Any, now: datetime) -> dict[str, Any
     row = get_row(client_id)
     metadata = check_document(client_id, ClientDocument.model_validate(change.after))
     kept = {name: value for name, value in row.client_metadata.items() if name in {"registered", "logo_digest"}}
-    _bump(client_id, change.base_version, now, client_metadata={**kept, **metadata})
+    bump(client_id, change.base_version, now, client_metadata={**kept, **metadata})
     if metadata["token_endpoint_auth_method"] in SECRETLESS:
         db.session.execute(delete(ClientSecret).where(ClientSecret.client_id == client_id))
     return {}
@@ -242,7 +248,7 @@ def change_logo(client_id: str, change: Any, now: datetime) -> dict[str, Any]:
     content = change.after.get("content")
     logo = clean_logo(base64.b64decode(content)) if content else None
     metadata = {**get_row(client_id).client_metadata, "logo_digest": logo.digest if logo else None}
-    _bump(client_id, change.base_version, now, client_metadata=metadata)
+    bump(client_id, change.base_version, now, client_metadata=metadata)
     keep_logo(client_id, logo, now)
     return {}
 
@@ -254,14 +260,14 @@ def change_state(client_id: str, change: Any, now: datetime) -> dict[str, Any]:
         "suspended": {"suspended_at": now, "archived_at": None},
         "archived": {"archived_at": now},
     }
-    _bump(client_id, change.base_version, now, **moments[change.after["state"]])
+    bump(client_id, change.base_version, now, **moments[change.after["state"]])
     return {}
 
 
 def make_secret(client_id: str, change: Any, now: datetime) -> dict[str, Any]:
     """Make a secret, shown this once, and let the older ones end after their overlap."""
     asked, client = change.after, get_client(client_id)
-    _bump(client_id, change.base_version, now)
+    bump(client_id, change.base_version, now)
     ends = now + timedelta(days=asked["overlap_days"])
     for older in list_secrets(client_id):
         older.expires_at = min(older.expires_at or ends, ends)
@@ -274,7 +280,7 @@ def make_secret(client_id: str, change: Any, now: datetime) -> dict[str, Any]:
 
 def revoke_secret(client_id: str, change: Any, now: datetime) -> dict[str, Any]:
     """End a secret now."""
-    _bump(client_id, change.base_version, now)
+    bump(client_id, change.base_version, now)
     db.session.execute(
         delete(ClientSecret).where(ClientSecret.client_id == client_id, ClientSecret.id == change.before["secret"])
     )
@@ -287,7 +293,7 @@ def list_secrets(client_id: str) -> list[ClientSecret]:
     return list(db.session.scalars(query.order_by(ClientSecret.created_at.desc(), ClientSecret.id.desc())))
 
 
-def _bump(client_id: str, base_version: int, now: datetime, **values: Any) -> None:
+def bump(client_id: str, base_version: int, now: datetime, **values: Any) -> None:
     """Change a client if it is still at the version that was looked at, or raise `Stale`."""
     moved = db.session.execute(
         update(ClientRow)

@@ -14,3 +14,13 @@ def account_corrected(*, account_id: str, administrator: str, reason: str, ticke
         "account-corrected", account_id=account_id, administrator=administrator, reason=reason, ticket=ticket,
         values=values,
     )  # fmt: skip
+
+
+def database_restored(
+    *, administrator: str, position: int, last_event_at: str | None, sessions: int, refresh_families: int
+) -> None:
+    """A backup was restored: what came after ``position`` is not in the trail, and what was issued before has ended."""
+    record(
+        "database-restored", administrator=administrator, position=position, last_event_at=last_event_at,
+        sessions=sessions, refresh_families=refresh_families,
+    )  # fmt: skip

@@ -31,7 +31,7 @@ class Ticket:
     account_id: str
 
 
-TICKETS = Space("admin-enrolment", Ticket)
+TICKETS = Space("admin-enrolment", Ticket, once=True)
 
 
 def open_enrolment(name: str, password: str, *, place: str, address: str, now: datetime) -> bool:

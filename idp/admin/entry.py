@@ -41,7 +41,7 @@ class ConsoleSession:
 
 
 # By session: ends with it, or when nothing was done in it for `admin.session_idle`.
-CONSOLE = Space("admin-session", ConsoleSession)
+CONSOLE = Space("admin-session", ConsoleSession, once=True)
 
 
 def is_reachable_from(address: str | None) -> bool:

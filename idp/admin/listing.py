@@ -6,7 +6,9 @@ from typing import Any
 
 from sqlalchemy import select
 
+from idp import clock
 from idp.admin.client_acts import state_of
+from idp.admin.secret_warnings import Standing, standing_of
 from idp.db import db
 from idp.oidc.clients import ClientRow, ClientSecret
 
@@ -25,8 +27,9 @@ class Listed:
     security_profile: str
     redirect_uris: tuple[str, ...]
     updated_at: datetime
-    # When the last of its secrets ends.
+    # When the last of its secrets ends, and whether that is soon.
     secret_expires_at: datetime | None
+    secret_standing: Standing
 
 
 def list_clients(
@@ -43,10 +46,10 @@ def list_clients(
         query = query.where(ClientRow.archived_at.is_not(None))
     else:
         query = query.where(ClientRow.archived_at.is_(None))
-    ends = _secret_ends()
+    ends, now = _secret_ends(), clock.now()
     found: list[Listed] = []
     for row in db.session.scalars(query):
-        listed = _listed(row, ends)
+        listed = _listed(row, ends.get(row.client_id), now)
         if (state is None or listed.state == state) and (kind is None or listed.kind == kind) and _has(listed, words):
             found.append(listed)
         if len(found) > limit:
@@ -59,12 +62,12 @@ def _has(listed: Listed, words: str) -> bool:
     return all(word in text for word in words.casefold().split())
 
 
-def _listed(row: ClientRow, ends: dict[str, datetime | None]) -> Listed:
+def _listed(row: ClientRow, ends_at: datetime | None, now: datetime) -> Listed:
     kept: dict[str, Any] = row.client_metadata
     return Listed(
         row.client_id, str(kept.get("name", "")), str(kept.get("kind", "website")), str(kept.get("team", "")),
         state_of(row), str(kept.get("security_profile", "oidc")), tuple(kept.get("redirect_uris", ())), row.updated_at,
-        ends.get(row.client_id),
+        ends_at, standing_of(ends_at, now),
     )  # fmt: skip
 
 

@@ -104,6 +104,9 @@ class ClientDocument(Strict):
     android_apps: Annotated[dict[Line, Lines], Field(max_length=20)] = Field(
         default={}, description="Android apps that belong to it: package to SHA-256 fingerprints"
     )
+    allowed_networks: Lines = Field(
+        default=[], description="from where it may prove itself, as `192.0.2.0/24`; empty: from anywhere"
+    )
     tls_client_auth_subject_dn: Line | None = None
     tls_client_auth_san_dns: Line | None = None
     tls_client_auth_san_uri: Line | None = None

@@ -12,11 +12,12 @@ from datetime import UTC, datetime
 from typing import Any
 
 from flask import g, has_request_context
-from sqlalchemy import JSON, BigInteger, Integer, LargeBinary, String, insert
+from sqlalchemy import JSON, BigInteger, Integer, LargeBinary, String, bindparam, insert
 from sqlalchemy.orm import Mapped, mapped_column
 
 from idp import clock, crypto, entropy, logs
-from idp.db import Base, Moment, at_once, db
+from idp.db import Base, Moment, db
+from idp.prepared import Prepared
 
 Fact = str | int | bool | None
 LONGEST_REASON = 80
@@ -50,7 +51,12 @@ CONTENT = (
     AuditEvent.client_id, AuditEvent.administrator, AuditEvent.reference, AuditEvent.facts,
 )  # fmt: skip
 NAMES = tuple(column.key for column in CONTENT)
-_INSERT = insert(AuditEvent.__table__).returning(AuditEvent.__table__.c.id)  # type: ignore[arg-type]
+_ALL = (*NAMES, "mac")
+_WRITE = Prepared(
+    insert(AuditEvent)
+    .values({name: bindparam(name, type_=getattr(AuditEvent, name).type) for name in _ALL})
+    .returning(AuditEvent.id)
+)
 
 
 def canonical(values: Sequence[Any]) -> bytes:
@@ -112,7 +118,7 @@ def flush() -> None:
     g.audit_events = []
     if len(events) == 1:
         # The usual case, at every token of a machine: one statement, which is a transaction of its own.
-        at_once(_INSERT, {name: getattr(events[0], name) for name in (*NAMES, "mac")})
+        _WRITE.run({name: getattr(events[0], name) for name in _ALL})
         return
     db.session.add_all(events)
     db.session.commit()

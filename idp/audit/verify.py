@@ -15,8 +15,8 @@ from sqlalchemy import Row, exists, func, select
 
 from idp.audit.chain import SETTLES_WITHIN, AuditLink, find_chain, first_link, measure_lag
 from idp.audit.checkpoints import Checkpoint, find_cut, list_checkpoints, public_keys, read
-from idp.audit.trail import CONTENT, AuditEvent, canonical, digest_of, mac_of
-from idp.audit.walk import Entry, Finding, Walk
+from idp.audit.trail import CONTENT, NAMES, AuditEvent, canonical, digest_of, mac_of, spell
+from idp.audit.walk import Entry, Finding, Restore, Walk
 from idp.db import db, release
 
 BATCH = 5000
@@ -25,7 +25,10 @@ _IDS_AT_ONCE = 50_000
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What a verification came to; ``waiting`` events are written and not in the chain yet, the oldest for ``lag``."""
+    """What a verification came to; ``waiting`` events are written and not in the chain yet, the oldest for ``lag``.
+
+    ``restores`` are where backups were restored: no fault by itself, and to be compared with what one knows of them.
+    """
 
     events: int
     first: int
@@ -35,6 +38,7 @@ class Verdict:
     lag: timedelta
     found: int
     findings: tuple[Finding, ...]
+    restores: tuple[Restore, ...]
 
     @property
     def is_good(self) -> bool:
@@ -50,7 +54,8 @@ def verify(now: datetime, *, kept: Iterable[Checkpoint] = ()) -> Verdict:
     known = [one for one in (*list_checkpoints(), *kept) if one.position >= start]
     if cut is not None and read(cut) not in known:
         known.append(read(cut))
-    walk = Walk(start, cut.link if cut else first_link(begins_after), known, keys)
+    restores = _find_restores()
+    walk = Walk(start, cut.link if cut else first_link(begins_after), known, keys, restores)
     if cut is None and chain is not None and chain.position and not known:
         walk.find("unsigned", chain.position, None, "the chain has no checkpoint")
     macs = array("Q")
@@ -66,12 +71,19 @@ def verify(now: datetime, *, kept: Iterable[Checkpoint] = ()) -> Verdict:
     waiting, lag = measure_lag(now)
     release()
     found = walk.count if len(findings) == len(walk.findings) else len(findings)
-    return Verdict(walk.seen, start + 1, walk.position, len(known), waiting, lag, found, findings)
+    return Verdict(walk.seen, start + 1, walk.position, len(known), waiting, lag, found, findings, restores)
 
 
 def is_late(verdict: Verdict) -> bool:
     """Tell whether events wait so long for their place that no worker can be at it."""
     return verdict.lag > SETTLES_WITHIN
+
+
+def _find_restores() -> tuple[Restore, ...]:
+    """Return the restores that this provider wrote down; what somebody else wrote excuses nothing."""
+    rows = db.session.scalars(select(AuditEvent).where(AuditEvent.event == "database-restored").order_by(AuditEvent.id))
+    ours = [row for row in rows if mac_of(canonical([getattr(row, name) for name in NAMES])) == row.mac]
+    return tuple(Restore(int(row.facts["position"]), spell(row.at)) for row in ours)
 
 
 def _read_chain(after: int) -> Iterator[Row[Any]]:

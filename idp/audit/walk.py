@@ -11,7 +11,7 @@ from typing import Literal
 from idp.audit.chain import next_link
 from idp.audit.checkpoints import Checkpoint, is_signed
 
-What = Literal["changed", "removed", "inserted", "reordered", "broken", "rewritten", "unsigned"]
+What = Literal["changed", "removed", "inserted", "reordered", "broken", "rewritten", "unsigned", "cut"]
 # A thousand findings say no more than fifty; the verdict tells how many there were.
 MOST_FINDINGS = 1000
 _COMPARED = 200
@@ -39,6 +39,18 @@ class Finding:
     detail: str
 
 
+@dataclass(frozen=True, slots=True)
+class Restore:
+    """A backup that was restored: what came after ``position`` before that moment is not in the trail."""
+
+    position: int
+    at: str
+
+    def cut(self, checkpoint: Checkpoint) -> bool:
+        """Tell whether a checkpoint is of what was lost: made before the restore, of places after those restored."""
+        return checkpoint.position > self.position and checkpoint.at < self.at
+
+
 @dataclass
 class Walk:
     """A walk from ``position``, whose link is ``link``, towards signed checkpoints."""
@@ -47,12 +59,14 @@ class Walk:
     link: bytes
     checkpoints: Sequence[Checkpoint]
     keys: Mapping[str, bytes]
+    restores: Sequence[Restore] = ()
     seen: int = 0
     count: int = 0
     findings: list[Finding] = field(default_factory=list)
     _changed: list[Entry] = field(default_factory=list)
     _misplaced: list[tuple[Entry, bytes]] = field(default_factory=list)
     _signed: dict[int, list[Checkpoint]] = field(default_factory=dict)
+    _lost: dict[Restore, int] = field(default_factory=dict)
     _last_good: int = 0
     _is_rewritten: bool = False
 
@@ -90,9 +104,14 @@ class Walk:
 
     def finish(self) -> list[Finding]:
         """Say what the walk came to, by position."""
-        for position in sorted(place for place in self._signed if place > self.position):
-            self.find("removed", self.position + 1, None, f"the chain ends here; it was signed up to {position}")
-            break
+        beyond = [one for place in sorted(self._signed) if place > self.position for one in self._signed[place]]
+        for checkpoint in [one for one in beyond if not self._was_cut(one)][:1]:
+            signed = f"it was signed up to {checkpoint.position}"
+            self.find("removed", self.position + 1, None, f"the chain ends here; {signed}")
+        for restore, last in self._lost.items():
+            # Said, not excused: the events are gone, whatever for.
+            lost = f"positions {restore.position + 1} to {last} of before it are gone"
+            self.find("cut", restore.position, None, f"a backup was restored at {restore.at}: {lost}")
         self._judge_changed()
         self._judge_misplaced()
         return sorted(self.findings, key=lambda one: (one.position or 0, one.event_id or 0))
@@ -101,10 +120,17 @@ class Walk:
         for checkpoint in self._signed.get(position, ()):
             if checkpoint.link == link.hex():
                 self._last_good = position
-            elif not self._is_rewritten:
+            elif not self._was_cut(checkpoint) and not self._is_rewritten:
                 self._is_rewritten = True
                 between = f"between positions {self._last_good + 1} and {position}"
                 self.find("rewritten", position, None, f"{between} the chain is not what was signed")
+
+    def _was_cut(self, checkpoint: Checkpoint) -> bool:
+        """Tell whether a restore explains that a checkpoint is not on the chain, and remember how much went with it."""
+        restore = next((one for one in self.restores if one.cut(checkpoint)), None)
+        if restore is not None:
+            self._lost[restore] = max(self._lost.get(restore, 0), checkpoint.position)
+        return restore is not None
 
     def _judge_changed(self) -> None:
         """Tell events that changed places from events that were changed."""

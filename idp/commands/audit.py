@@ -175,6 +175,7 @@ def _describe(verdict: Verdict) -> dict[str, Any]:
         "waiting": verdict.waiting,
         "lag_seconds": round(verdict.lag / timedelta(seconds=1), 1),
         "found": verdict.found,
+        "restores": [f"after position {one.position}, at {one.at}" for one in verdict.restores],
         "findings": [_finding(one) for one in verdict.findings],
     }
 

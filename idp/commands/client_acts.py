@@ -1,20 +1,26 @@
 """`idp clients …` over the acts of the console: state, secrets, history, and clients as files."""
 
+import base64
 import os
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import click
 
 from idp import clock
 from idp.admin import actions, as_code, client_acts
 from idp.admin.changes import describe_change, list_changes
+from idp.admin.looks import look
+from idp.admin.secret_warnings import describe_secret
 from idp.commands.acting import current_operator, refusals
 from idp.commands.clients import client_group
 from idp.commands.program import application, as_json, say
 from idp.oidc.clients import describe_client
+from idp.oidc.registration import KINDS
 
+# One byte more is refused for its size, whatever follows.
+_LARGEST_LOGO = 150_000
 reason = click.option("--reason", default="", help="Why, for the history.")
 folder = click.argument("folder", type=click.Path(path_type=Path, file_okay=False, exists=True), default="clients")
 
@@ -57,17 +63,11 @@ def clients_rotate_secret(client_id: str, out: Path | None, as_json: bool, **ask
 @click.argument("client_id")
 @as_json
 def clients_secrets(client_id: str, as_json: bool) -> None:
-    """List a client's secrets, never their values."""
+    """List a client's secrets, when each ends and was last used, never their values."""
     with application(), refusals():
         client_acts.get_row(client_id)
-        found = client_acts.list_secrets(client_id)
-        say(
-            [
-                {"id": one.id, "label": one.label, "created_at": one.created_at, "expires_at": one.expires_at}
-                for one in found
-            ],
-            as_json,
-        )
+        now, found = clock.now(), client_acts.list_secrets(client_id)
+        say([describe_secret(one, now) for one in found], as_json)
 
 
 @client_group.command("revoke-secret")
@@ -81,6 +81,66 @@ def clients_revoke_secret(client_id: str, secret_id: int, reason: str, as_json: 
         given = {"secret_id": secret_id}
         actions.perform(current_operator(), "client.revoke-secret", client_id, given, now=clock.now(), reason=reason)
         say({"client_id": client_id, "revoked": secret_id}, as_json)
+
+
+@client_group.command("logo")
+@click.argument("client_id")
+@click.option("--file", "picture", type=click.File("rb"), help="PNG or JPEG, at most 100 KiB; without it: no logo.")
+@reason
+@as_json
+def clients_logo(client_id: str, picture: BinaryIO | None, reason: str, as_json: bool) -> None:
+    """Give a client a logo, drawn anew, or take it away."""
+    with application(), refusals():
+        content = None if picture is None else base64.b64encode(picture.read(_LARGEST_LOGO)).decode()
+        given = {"content": content}
+        actions.perform(current_operator(), "client.logo", client_id, given, now=clock.now(), reason=reason)
+        say({"client_id": client_id, "logo": client_acts.get_client(client_id).logo_digest}, as_json)
+
+
+@client_group.command("transfer")
+@click.argument("client_id")
+@click.option("--team", required=True, help="Whose it is from now on.")
+@click.option("--contact", "contacts", multiple=True, required=True, help="Repeatable; at least one e-mail address.")
+@reason
+@as_json
+def clients_transfer(client_id: str, team: str, contacts: tuple[str, ...], reason: str, as_json: bool) -> None:
+    """Hand a client over to other people; those before and those after are written to."""
+    with application(), refusals():
+        given = {"team": team, "contacts": list(contacts)}
+        actions.perform(current_operator(), "client.transfer", client_id, given, now=clock.now(), reason=reason)
+        say({"client_id": client_id, **given}, as_json)
+
+
+@client_group.command("preview")
+@click.argument("client_id")
+@as_json
+def clients_preview(client_id: str, as_json: bool) -> None:
+    """Show what tokens a test persona would give the client."""
+    with application(), refusals():
+        say(look(current_operator(), "client.preview", client_id), as_json)
+
+
+@client_group.command("check-keys")
+@click.argument("jwks_uri")
+@as_json
+def clients_check_keys(jwks_uri: str, as_json: bool) -> None:
+    """Fetch public keys once; ends with 1 when none is usable."""
+    with application(), refusals():
+        found = look(current_operator(), "client.try-keys", given={"jwks_uri": jwks_uri})
+        say(found, as_json)
+    sys.exit(1 if found["fault"] else 0)
+
+
+@client_group.command("check-redirects")
+@click.argument("uris", nargs=-1, required=True)
+@click.option("--kind", type=click.Choice(list(KINDS)), default="website", show_default=True)
+@as_json
+def clients_check_redirects(uris: tuple[str, ...], kind: str, as_json: bool) -> None:
+    """Judge redirect URIs, each by itself; ends with 1 when one cannot stand."""
+    with application(), refusals():
+        found = look(current_operator(), "client.judge-redirects", given={"uris": list(uris), "kind": kind})
+        say(found, as_json)
+    sys.exit(1 if any(one["fault"] for one in found) else 0)
 
 
 @client_group.command("history")

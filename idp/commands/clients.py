@@ -9,6 +9,7 @@ import click
 from idp import clock, security_events, session_clients
 from idp.admin import actions, listing
 from idp.admin.client_acts import get_client
+from idp.admin.csv_export import to_csv
 from idp.commands.acting import current_operator, refusals
 from idp.commands.program import application, as_json, cli, say
 from idp.db import db
@@ -75,11 +76,15 @@ def _read_json(file: TextIO) -> dict[str, Any]:
 @client_group.command("list")
 @click.option("--search", default="", help="Words of id, name, team or redirect URIs.")
 @click.option("--state", type=click.Choice(listing.STATES), help="All but archived ones when absent.")
+@click.option("--csv", "as_csv", is_flag=True, help="As a table for a spreadsheet.")
 @as_json
-def clients_list(search: str, state: str | None, as_json: bool) -> None:
+def clients_list(search: str, state: str | None, as_csv: bool, as_json: bool) -> None:
     """List the clients."""
     with application():
         found, _further = listing.list_clients(words=search, state=state, limit=100_000)
+        if as_csv:
+            click.echo(to_csv(found), nl=False)
+            return
         say([clients.describe_client(get_client(one.client_id)) for one in found], as_json)
 
 

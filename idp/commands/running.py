@@ -1,22 +1,20 @@
-"""`idp serve|worker|demo|db|doctor`: what starts the provider and looks after it."""
+"""`idp serve|worker|demo|db`: what starts the provider and looks after it."""
 
+import os
 import sys
+from typing import Any, cast
 
 import click
+from flask import current_app
 from flask_migrate import upgrade
-from sqlalchemy import text
 
 from idp import assembly, create_app, server
-from idp.accounts.directories import current_directory
-from idp.accounts.outside import DirectoryAway
-from idp.commands.program import application, as_json, cli, say
-from idp.db import db
+from idp.commands.program import application, cli
 from idp.messages.dkim_signature import DkimFault, open_signer
 from idp.messages.relays import RelayFault, parse_relay
 from idp.messages.smpp import SmppFault
 from idp.oidc import keys
-from idp.settings import SettingsFault, load_settings, settings
-from idp.state import state
+from idp.settings import SettingsFault, load_settings
 from idp.worker import run_worker
 
 
@@ -24,11 +22,19 @@ from idp.worker import run_worker
 @click.option("--host", default="127.0.0.1", show_default=True)
 @click.option("--port", default=8000, show_default=True)
 @click.option("--workers", default=1, show_default=True, help="Processes.")
-@click.option("--threads", default=8, show_default=True, help="Threads of each process.")
-def serve(host: str, port: int, workers: int, threads: int) -> None:
+@click.option("--threads", default=16, show_default=True, help="Threads of each process.")
+@click.option(
+    "--drain", default=5.0, show_default=True, help="Seconds in which a node that stops is unready and still answers."
+)
+def serve(host: str, port: int, workers: int, threads: int, drain: float) -> None:
     """Serve the provider."""
+    # Processes that are started inherit it: how many share this machine, and the stores.
+    os.environ.setdefault("IDP_FLEET__WEB_PROCESSES", str(workers))
+    os.environ.setdefault("IDP_FLEET__WEB_THREADS", str(threads))
     _checked_settings()
-    server.serve(host=host, port=port, workers=workers, threads=threads)
+    with application():
+        server.refuse_unsound_stores(cast(Any, current_app)._get_current_object())
+    server.serve(host=host, port=port, workers=workers, threads=threads, drain=drain)
 
 
 @cli.command()
@@ -36,7 +42,10 @@ def worker() -> None:
     """Send what waits in the outbox, until told to stop; run any number of these."""
     _checked_settings()
     try:
-        run_worker(create_app())
+        app = create_app()
+        server.refuse_unsound_stores(app)
+        server.show_figures(app.extensions["sesame"]["settings"], kind="worker")
+        run_worker(app)
     except (DkimFault, RelayFault, SmppFault, SettingsFault) as fault:
         raise click.ClickException(str(fault)) from None
 
@@ -78,35 +87,3 @@ def db_upgrade() -> None:
         upgrade()
         keys.ensure_signing_keys()
         click.echo("the database is up to date")
-
-
-@cli.command()
-@as_json
-def doctor(as_json: bool) -> None:
-    """Check the configuration and what it points to."""
-    with application():
-        db.session.execute(text("SELECT 1"))
-        state.store.ping()
-        facts = {
-            "issuer": settings.issuer,
-            "database": db.engine.dialect.name,
-            "state": type(state.store).__name__,
-            "mail relays": len(settings.relay_urls),
-            "sms": settings.sms.transport or "off",
-            "directory": _directory_facts(),
-            "fixed code": "for one account (conformance)" if settings.conformance.account else "none",
-        }
-        say(facts, as_json)
-
-
-def _directory_facts() -> str:
-    """Ask an outside directory after nobody."""
-    asked = current_directory()
-    if asked is None:
-        return "the accounts here"
-    try:
-        # Shaped like a NIR, of a month and a place that do not exist.
-        asked.find("1009900999999")
-    except DirectoryAway as fault:
-        return f"{settings.directory}: away ({fault})"
-    return f"{settings.directory}: answers, and keeps {', '.join(sorted(asked.keeps)) or 'passwords only'}"

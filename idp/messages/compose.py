@@ -1,7 +1,7 @@
 """What our messages say: the texts come from the catalogue, here they get their facts; no name, no NIR, no link."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 
 from flask import current_app
@@ -124,6 +124,16 @@ def compose_alert(
         subject, what = _(f"mail.alert.subject.{kind}"), _(f"mail.alert.what.{kind}")
         facts = {"locale": locale, "reference": reference, "subject": subject, "what": what, "facts": lines, **where}
         return Message(subject, _render("alert.txt", facts), _render("alert.html", facts))
+
+
+def compose_note(*, locale: str, subject: str, what: str, facts: Sequence[str], act: str, reference: str) -> Message:
+    """Return a mail to somebody who looks after a service: what is the case, the facts, and what to do about it."""
+    with force_locale(locale):
+        said: dict[str, object] = {
+            "locale": locale, "reference": reference, "subject": _one_line(subject), "what": _one_line(what),
+            "facts": [_one_line(fact) for fact in facts], "act": act,
+        }  # fmt: skip
+        return Message(_one_line(subject), _render("note.txt", said), _render("note.html", said))
 
 
 def label_device(user_agent: str) -> str:

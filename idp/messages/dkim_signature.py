@@ -4,13 +4,20 @@ Every header that a reader sees or a machine acts on is signed, and named once m
 added (§5.4, §8.15). The body is signed whole: no `l=`.
 """
 
+import base64
 from email.message import EmailMessage
 from email.policy import SMTP
 from importlib.util import find_spec
 
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, load_pem_private_key
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    PublicFormat,
+    load_pem_private_key,
+)
 
 from idp.settings import SmtpSettings
 
@@ -58,3 +65,11 @@ def open_signer(smtp: SmtpSettings) -> DkimSigner | None:
     # The library reads PKCS#1 only.
     pem = key.private_bytes(Encoding.PEM, PrivateFormat.TraditionalOpenSSL, NoEncryption())
     return DkimSigner(smtp.dkim_selector, smtp.sender_address.rpartition("@")[2], pem)
+
+
+def public_half(smtp: SmtpSettings) -> str:
+    """Return the key that the DNS record of our selector must hold (RFC 6376 §3.6.1, `p=`); raises `DkimFault`."""
+    open_signer(smtp)
+    key = load_pem_private_key(smtp.dkim_key.get_secret_value().encode(), None)
+    der = key.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+    return base64.b64encode(der).decode()

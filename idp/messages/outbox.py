@@ -205,6 +205,13 @@ def drop_dead(now: datetime) -> list[Fate]:
     return [Fate(row.channel, row.purpose, row.account_id, "expired", row.answer_class or "") for row in rows]
 
 
+def leave_unsent(now: datetime, *, reason: str) -> int:
+    """End everything that waits, and wipe it; return how many. The caller commits."""
+    waiting = update(Outbox).where(Outbox.state.in_(WAITING))
+    ended = waiting.values(state="expired", answer_class=reason, changed_at=now, **_WIPED).returning(Outbox.id)
+    return len(db.session.execute(ended.execution_options(**BLIND)).all())
+
+
 def purge_finished(*, keep: timedelta, now: datetime) -> int:
     """Delete rows whose fate has been known for longer than ``keep``, up to a thousand; return how many."""
     old = select(Outbox.id).where(Outbox.state.in_(FINISHED), Outbox.changed_at <= now - keep)

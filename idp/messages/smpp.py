@@ -91,6 +91,23 @@ class SmppSender:
             log.error("relay-trouble", relay=self._label, reason=answer.answer_class)
         return answer
 
+    async def probe(self) -> AnswerClass | None:
+        """Bind and unbind; say what is wrong, or None."""
+        try:
+            async with asyncio.timeout(self._sms.timeout):
+                await self._bound()
+        except TimeoutError:
+            return "timeout"
+        except NotBound:
+            return "auth"
+        except ssl.SSLError:
+            return "tls"
+        except (Broken, OSError):
+            return "unreachable"
+        finally:
+            await self.close()
+        return None
+
     async def close_idle(self) -> None:
         """Nothing: the connection stays, for receipts come on it; the session itself asks whether it lives."""
 

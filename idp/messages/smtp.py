@@ -89,6 +89,17 @@ class SmtpSender:
                 break
         return answer
 
+    async def probe(self) -> dict[str, AnswerClass | None]:
+        """Connect to each relay as for a mail, log in, and hang up; say what is wrong, or None."""
+        found: dict[str, AnswerClass | None] = {}
+        for relay in self._relays:
+            try:
+                await _hang_up(await self._connect(relay))
+                found[relay.label] = None
+            except _CannotConnect as fault:
+                found[relay.label] = fault.answer_class
+        return found
+
     def _return_address(self, letter: Letter) -> str:
         base = self._smtp.return_address
         return return_address(base, letter.return_token) if base else self._smtp.sender_address

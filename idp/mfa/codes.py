@@ -68,7 +68,7 @@ class Verdict:
     until: datetime | None = None
 
 
-CHALLENGES = Space("challenge", Challenge)
+CHALLENGES = Space("challenge", Challenge, once=True)
 
 
 def derive_code(purpose: Purpose, challenge_id: str, n: int) -> str:

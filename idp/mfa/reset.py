@@ -41,7 +41,7 @@ class Reset:
 
 
 # By the sign-in in which the password was missing: that browser alone goes on with it.
-RESETS = Space("password-reset", Reset)
+RESETS = Space("password-reset", Reset, once=True)
 
 
 class ResetOver(Exception):

@@ -95,7 +95,7 @@ class Ceremony:
     account_id: str | None
 
 
-CEREMONIES = Space("webauthn", Ceremony)
+CEREMONIES = Space("webauthn", Ceremony, once=True)
 
 
 @dataclass(frozen=True)

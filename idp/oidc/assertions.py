@@ -10,6 +10,7 @@ from idp.oidc.clients import SECRET_CONTEXT, Client
 from idp.oidc.errors import InvalidClient, InvalidRequest
 from idp.oidc.jose.foreign import BadSignature, Signed, check_hmac, take_apart
 from idp.oidc.protocol import ProtocolRequest
+from idp.oidc.secret_use import note_secret
 from idp.settings import settings
 from idp.state import Space, state
 
@@ -72,8 +73,12 @@ def assertion_proves(client: Client, assertion: str, *, path: str, now: datetime
 
 def _check_maker(client: Client, signed: Signed, now: datetime) -> None:
     if client.token_endpoint_auth_method == "client_secret_jwt":  # noqa: S105 - a method's name
-        sealed = [one.sealed for one in client.living_secrets(now) if one.sealed is not None]
-        check_hmac(signed, [crypto.unseal(one, context=SECRET_CONTEXT) for one in sealed])
+        living = {
+            one.fingerprint: crypto.unseal(one.sealed, context=SECRET_CONTEXT)
+            for one in client.living_secrets(now)
+            if one.sealed is not None
+        }
+        note_secret(check_hmac(signed, living), now)
         return
     allowed = client.profile.algorithms
     if client.token_endpoint_auth_signing_alg is not None:

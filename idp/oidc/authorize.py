@@ -6,6 +6,7 @@ from flask import Blueprint, Response, redirect, request
 from werkzeug.wrappers import Response as BaseResponse
 
 from idp import clock, i18n, logs, metrics
+from idp.oidc import trials
 from idp.oidc.checks import bad_link, check_request, get_client, get_redirect_uri
 from idp.oidc.clients import Client
 from idp.oidc.errors import OAuthError
@@ -38,7 +39,7 @@ def authorize() -> BaseResponse:
         source = get_source(sent, client, now)
     except OAuthError as fault:
         return _refuse_source(sent, client, fault)
-    redirect_uri = get_redirect_uri(source.parameters, client)
+    redirect_uri = _redirect_uri(source.parameters, client)
     to = return_address(source.parameters, client, redirect_uri)
     try:
         asked = parse_source(source, client, redirect_uri)
@@ -62,6 +63,14 @@ def _answer_or_send(to: ReturnAddress, standing: Standing, sent: Parameters, now
     if not is_silent and _is_bouncing(standing):
         return _loop_page(standing.client, sent)
     return hand_over(to, standing, now)
+
+
+def _redirect_uri(parameters: Parameters, client: Client) -> str:
+    """Return where the answer goes: an address that is registered, or the console's for a trial of this browser."""
+    asked = parameters["redirect_uri"]
+    if asked is not None and trials.may_end_at(asked, client, current_session()):
+        return asked
+    return get_redirect_uri(parameters, client)
 
 
 def _same_request(sent: Parameters) -> str:
@@ -93,7 +102,7 @@ def resume(interaction_id: str) -> BaseResponse:
     known = Parameters({"client_id": asked.client_id, "redirect_uri": asked.redirect_uri})
     client = get_client(known)
     to = address_for(
-        client, get_redirect_uri(known, client), state=asked.state, mode=asked.response_mode,
+        client, _redirect_uri(known, client), state=asked.state, mode=asked.response_mode,
         response_type=asked.response_type,
     )  # fmt: skip
     standing = Standing(

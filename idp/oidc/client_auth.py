@@ -10,11 +10,13 @@ from idp.oidc import events
 from idp.oidc.assertions import HMAC, assertion_proves, read_assertion
 from idp.oidc.certificates import Certificate, is_among, is_issued_by, is_registered_subject, read_certificate
 from idp.oidc.client_keys import keys_of
+from idp.oidc.client_networks import is_allowed_from
 from idp.oidc.clients import Client, find_client
 from idp.oidc.errors import InvalidClient, InvalidRequest
 from idp.oidc.jose.foreign import BadKeys
 from idp.oidc.jwks_watch import note_client
 from idp.oidc.protocol import ProtocolRequest
+from idp.oidc.secret_use import note_secret
 from idp.ratelimit import Window
 from idp.settings import settings
 
@@ -36,7 +38,10 @@ def authenticate_client(request: ProtocolRequest) -> Client:
     now = clock.now()
     client = find_client(client_id)
     if not _is_proved(client, methods, secret, request, now) or client is None:
-        events.client_refused(client_id=client.client_id if client else None)
+        is_elsewhere = client is not None and not is_allowed_from(client, request.address)
+        events.client_refused(
+            client_id=client.client_id if client else None, reason="network" if is_elsewhere else None
+        )
         raise InvalidClient("Client authentication failed.", detail=f"presented as {' or '.join(methods)}")
     if not client.is_public:
         note_client(client.client_id, request.address, now)
@@ -66,6 +71,7 @@ def _is_proved(
         client is not None
         and not client.is_suspended
         and client.token_endpoint_auth_method in methods
+        and is_allowed_from(client, request.address)
         and _proves(client, secret, request, now)
     )
     if not proved:
@@ -82,7 +88,11 @@ def _proves(client: Client, secret: str | None, request: ProtocolRequest, now: d
         return client.is_public
     if method in _BY_ASSERTION:
         return assertion_proves(client, secret, path=request.path, now=now)
-    return client.has_secret(secret, now)
+    used = client.find_secret(secret, now)
+    if used is None:
+        return False
+    note_secret(used.fingerprint, now)
+    return True
 
 
 def _has_issued_certificate(certificate: Certificate, client: Client, now: datetime) -> bool:

@@ -43,6 +43,10 @@ class ClientSecret(Base):
     label: Mapped[str] = mapped_column(String(60), default="")
     created_at: Mapped[datetime] = mapped_column(Moment)
     expires_at: Mapped[datetime | None] = mapped_column(Moment, default=None)
+    # To the day (`secret_use.py`).
+    last_used_at: Mapped[datetime | None] = mapped_column(Moment, default=None)
+    # Of how many days before its end its contacts were warned last (`admin/secret_warnings.py`).
+    warned_days: Mapped[int | None] = mapped_column(default=None)
 
 
 SECRET_CONTEXT = "client_secret:sealed"  # noqa: S105 - a context's name
@@ -127,6 +131,8 @@ class Client:
     # Where security events are pushed (RFC 8935), and which.
     security_events_uri: str | None = None
     security_event_types: tuple[str, ...] = ()
+    # From where it proves itself; empty: from anywhere.
+    allowed_networks: tuple[str, ...] = ()
     # The lowest level at which anybody is let in there, whatever a request asks for.
     minimum_acr: str | None = None
     # Shorter than the settings', in seconds.
@@ -189,11 +195,16 @@ class Client:
         """Return the secrets that may be used at ``now``."""
         return [one for one in self.secrets if one.expires_at is None or now < one.expires_at]
 
+    def find_secret(self, secret: str, now: datetime) -> Secret | None:
+        """Return the living one that ``secret`` is, in a time that tells nothing of which."""
+        theirs = crypto.fingerprint(secret)
+        # Every one is compared, whichever matched.
+        same = [one for one in self.living_secrets(now) if crypto.same(one.fingerprint, theirs)]
+        return same[0] if same else None
+
     def has_secret(self, secret: str, now: datetime) -> bool:
         """Tell in constant time whether ``secret`` is one of the living ones."""
-        theirs = crypto.fingerprint(secret)
-        # Every one is compared: which of them matched is nobody's business.
-        return sum(crypto.same(one.fingerprint, theirs) for one in self.living_secrets(now)) > 0
+        return self.find_secret(secret, now) is not None
 
 
 _FROZEN = {one.name for one in fields(Client) if str(one.type).startswith("frozenset")}

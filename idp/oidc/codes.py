@@ -28,7 +28,7 @@ class AuthorizationCode:
     dpop_jkt: str | None = None
 
 
-CODES = Space("authorization-code", AuthorizationCode)
+CODES = Space("authorization-code", AuthorizationCode, once=True)
 _HANDLE = 22
 
 
@@ -37,6 +37,11 @@ def issue_code(code: AuthorizationCode) -> str:
     value = _value(code.grant.id)
     state.put(CODES, crypto.fingerprint(value), code, ttl=settings.lifetimes.authorization_code)
     return value
+
+
+def grant_id_of(value: str) -> str:
+    """Return the grant that a code names; it proves nothing."""
+    return value[:_HANDLE]
 
 
 def redeem_code(value: str) -> AuthorizationCode:
@@ -60,7 +65,7 @@ def _revoke_if_ours(value: str) -> None:
 
     A genuine code tells its grant, so nothing need be remembered of used ones, and a replay months later still counts.
     """
-    handle = value[:_HANDLE]
+    handle = grant_id_of(value)
     if crypto.same(_value(handle), value):
         revoke_grant(handle, clock.now(), reason="code-reuse")
         events.code_reused()

@@ -51,6 +51,14 @@ def consent_texts(scopes: Iterable[str]) -> tuple[str, ...]:
     return tuple(text for scope, text in CONSENT_TEXTS.items() if scope in wanted)
 
 
+def consent_purposes(scopes: Iterable[str], client: Client) -> dict[str, dict[str, str]]:
+    """Return why a client needs what the consent page names, by the catalogue id that stands there and language."""
+    wanted = set(scopes)
+    return {
+        text: client.purposes[scope] for scope, text in CONSENT_TEXTS.items() if scope in wanted & set(client.purposes)
+    }
+
+
 def find_consent(account_id: str, client_id: str) -> Consent | None:
     """Return what a person has agreed to with a client."""
     return db.session.get(Consent, (account_id, client_id), populate_existing=True)

@@ -20,7 +20,7 @@ from idp.oidc import device_approval
 from idp.oidc.authorization_details import describe_details
 from idp.oidc.checks import check_client_is_active
 from idp.oidc.clients import Client, find_client
-from idp.oidc.consents import consent_texts
+from idp.oidc.consents import consent_purposes, consent_texts
 from idp.oidc.device_approval import Circumstances, NotEntitled
 from idp.oidc.device_guard import spend_last_letters
 from idp.oidc.device_requests import DEVICE_CODE, DeviceRequest, find_device_request, network_of
@@ -184,13 +184,18 @@ def _form(interaction: Interaction, errors: list[FieldError], status: int) -> Re
         "facts": tell_facts(asked, client, now),
         "code": show_user_code(asked.user_code),
         "asks_for_last_letters": _asks_for_last_letters(interaction, asked),
-        "items": [] if client.first_party else [_(text) for text in consent_texts(asked.scopes)],
+        "items": [] if client.first_party else _told(asked.scopes, client),
         "details": describe_details(asked.authorization_details, i18n.current_locale()),
         "third_party": not client.first_party,
         "origin": one_field("origin") if errors else "",
         "errors": errors,
     }
     return page("device/confirm.html", status, **context)
+
+
+def _told(scopes: tuple[str, ...], client: Client) -> list[tuple[str, tuple[str, str] | None]]:
+    purposes = consent_purposes(scopes, client)
+    return [(_(text), i18n.text_in(purposes.get(text, {}))) for text in consent_texts(scopes)]
 
 
 def _is_near(asked: DeviceRequest) -> bool:

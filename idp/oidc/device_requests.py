@@ -60,7 +60,7 @@ class NamedBy:
     request_id: str
 
 
-DEVICE_REQUESTS = Space("device-request", DeviceRequest)
+DEVICE_REQUESTS = Space("device-request", DeviceRequest, once=True)
 USER_CODES = Space("device-user-code", NamedBy)
 
 

@@ -24,6 +24,7 @@ from idp.oidc.par import par
 from idp.oidc.protocol import NO_STORE, REPEATABLE, ProtocolRequest, ProtocolResponse, json_response
 from idp.oidc.register import configure, register
 from idp.oidc.revoke import revoke
+from idp.oidc.secret_use import write_secrets_when_due
 from idp.oidc.userinfo import userinfo
 from idp.settings import settings
 from idp.web import client_address, peer_address
@@ -75,7 +76,9 @@ def answer_request(endpoint: Endpoint, path: str, read: Callable[[], ProtocolReq
         metrics.ERRORS.labels(refusal.code or "no_token").inc()
         log.info("protocol-refusal", endpoint=path, error=refusal.code, detail=refusal.detail or refusal.description)
         answer = _refuse(refusal, endpoint)
-    write_when_due(clock.now())
+    now = clock.now()
+    write_when_due(now)
+    write_secrets_when_due(now)
     return replace(answer, headers={**answer.headers, **_FOR_SCRIPTS}) if endpoint.for_scripts else answer
 
 

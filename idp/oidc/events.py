@@ -6,9 +6,9 @@ from typing import Literal
 from idp.audit import record
 
 
-def client_refused(*, client_id: str | None) -> None:
-    """A client could not prove itself."""
-    record("client-authentication", outcome="refused", client_id=client_id)
+def client_refused(*, client_id: str | None, reason: Literal["network"] | None = None) -> None:
+    """A client could not prove itself, or did so from a network that is not among its own."""
+    record("client-authentication", outcome="refused", client_id=client_id, reason=reason)
 
 
 def pushed_request_refused(*, client_id: str, reason: str) -> None:

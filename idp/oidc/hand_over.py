@@ -10,7 +10,14 @@ from idp.db import db
 from idp.oidc.authorization_details import describe_details
 from idp.oidc.clients import Client
 from idp.oidc.codes import AuthorizationCode, issue_code
-from idp.oidc.consents import allowed_claims, consent_texts, granted_scopes, record_consent, wanted_scopes
+from idp.oidc.consents import (
+    allowed_claims,
+    consent_purposes,
+    consent_texts,
+    granted_scopes,
+    record_consent,
+    wanted_scopes,
+)
 from idp.oidc.errors import InvalidRequestObject, InvalidRequestUri, OAuthError
 from idp.oidc.front_channel import issue_front_channel
 from idp.oidc.grant import Grant, new_grant_id
@@ -28,6 +35,7 @@ from idp.oidc.needs import (
 from idp.oidc.once import use_up
 from idp.oidc.request import AuthorizationRequest
 from idp.oidc.response_modes import ReturnAddress, answer, refuse
+from idp.oidc.trials import is_trial_address
 from idp.session import Session
 from idp.signin.interaction import Demand, start_interaction
 from idp.web import change_session, ensure_session
@@ -67,6 +75,7 @@ def demand_of(standing: Standing, need: Need) -> Demand:
         wished_levels=wished_levels(asked, client),
         fresh_after=standing.fresh_after,
         consent_to=consent_texts(wanted_scopes(asked, client)) if agree else None,
+        consent_purposes=consent_purposes(wanted_scopes(asked, client), client) if agree else {},
         account_id=expected_account(standing),
         locale=locale,
         consent_details=describe_details(asked.authorization_details, locale) if agree else (),
@@ -86,11 +95,13 @@ def hand_over(to: ReturnAddress, standing: Standing, now: datetime) -> Response:
         fault = InvalidRequestUri if asked.is_pushed else InvalidRequestObject
         return turn_away(to, fault("The request was used before."), client)
     grant = grant_of(asked, client, session)
-    if standing.agreed and not client.first_party:
+    # A trial ends in the console: the client has seen nobody, and nobody has agreed to what it will ask for.
+    is_trial = is_trial_address(asked.redirect_uri)
+    if standing.agreed and not client.first_party and not is_trial:
         agreed = wanted_scopes(asked, client)
         record_consent(account_id=session.account_id, client_id=client.client_id, scopes=agreed, now=now)
         db.session.commit()
-    if client.client_id not in session.clients:
+    if client.client_id not in session.clients and not is_trial:
         join(grant, client, now)
         change_session(lambda held: held.with_client(client.client_id))
     fields = _issue(standing, grant, to, now)

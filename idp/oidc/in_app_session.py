@@ -41,7 +41,7 @@ class AppSession:
     resources: tuple[str, ...] = ()
 
 
-APP_SESSIONS = Space("app-session", AppSession)
+APP_SESSIONS = Space("app-session", AppSession, once=True)
 
 
 @dataclass(frozen=True)

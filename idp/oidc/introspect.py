@@ -3,7 +3,7 @@
 from typing import Any
 
 from idp import clock
-from idp.accounts.lately import find_account_lately
+from idp.accounts.glance import find_active
 from idp.oidc.client_auth import authenticate_client
 from idp.oidc.clients import Client, find_client
 from idp.oidc.errors import InvalidClient, InvalidRequest
@@ -85,5 +85,4 @@ def _is_alive(grant: Grant) -> bool:
     client = find_client(grant.client_id)
     if client is None or client.is_suspended:
         return False
-    account = find_account_lately(grant.account_id) if grant.account_id else None
-    return grant.account_id is None or (account is not None and account.status == "active")
+    return grant.account_id is None or find_active(grant.account_id) is not None

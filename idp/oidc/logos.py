@@ -6,6 +6,7 @@ and when, and could change after it was looked at.
 
 import hashlib
 import io
+import re
 import struct
 from dataclasses import dataclass
 from datetime import datetime
@@ -25,6 +26,7 @@ _WIDEST = 2_000
 # What pages show of it at most, in pixels of a dense display.
 _SHOWN = 384
 _PNG = b"\x89PNG\r\n\x1a\n"
+_SVG = re.compile(rb"<(?:[a-z]+:)?svg[\s>]", re.IGNORECASE)
 _JPEG = b"\xff\xd8\xff"
 
 
@@ -70,8 +72,11 @@ def fetch_logo(uri: str) -> Logo:
 
 
 def read_logo(content: bytes) -> Logo:
-    """Return ``content`` as a logo, or raise `LogoFault`. SVG is refused: it is a program."""
+    """Return ``content`` as a logo, or raise `LogoFault`."""
     size = _png_size(content) or _jpeg_size(content)
+    if size is None and _SVG.search(content[:4096]):
+        # A program, of which no list of allowed elements is ever complete; to draw it here would run it here.
+        raise LogoFault("is SVG, which is a program; export it as PNG, 384 pixels wide")
     if size is None:
         raise LogoFault("is neither PNG nor JPEG")
     if not 0 < min(size) <= max(size) <= _WIDEST:

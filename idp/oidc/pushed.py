@@ -23,7 +23,7 @@ class PushedRequest:
     is_signed: bool
 
 
-PUSHED = Space("pushed-request", PushedRequest)
+PUSHED = Space("pushed-request", PushedRequest, once=True)
 
 
 def push(parameters: Parameters, *, client_id: str, is_signed: bool) -> str:

@@ -9,10 +9,10 @@ from datetime import datetime
 from sqlalchemy import Table, bindparam, exists, insert, select, update
 
 from idp.accounts.models import Account
-from idp.db import at_once
 from idp.oidc.grant import Grant
 from idp.oidc.possession import Confirmation
 from idp.oidc.refresh import RefreshFamily, Rotated, grant_of, new_family, parse_token, write_token
+from idp.prepared import Prepared
 from idp.session import SessionRecord
 from idp.settings import settings
 
@@ -29,7 +29,7 @@ def _is_entitled(account_id: object, auth_time: object) -> object:
     )
 
 
-_BEGIN = (
+_BEGIN = Prepared(
     insert(_families)
     .from_select(
         [column.name for column in _COLUMNS],
@@ -43,7 +43,7 @@ _BEGIN = (
     )
     .returning(_families.c.id)
 )
-_MOVE = (
+_MOVE = Prepared(
     update(_families)
     .where(
         _families.c.id == bindparam("family_id"),
@@ -64,7 +64,7 @@ _MOVE = (
 
 def begin_at_once(grant: Grant, now: datetime, *, bound_to: Confirmation | None) -> str | None:
     """Begin a family and return its first token; ``None`` when the person may not have one. Commits."""
-    begun = at_once(_BEGIN, new_family(grant, now, bound_to=bound_to))
+    begun = _BEGIN.run(new_family(grant, now, bound_to=bound_to))
     return None if begun is None else write_token(grant.id, 1)
 
 
@@ -74,8 +74,7 @@ def rotate_at_once(token: str, *, client_id: str, bound_to: Confirmation, now: d
     if parsed is None:
         return None
     family_id, n = parsed
-    moved = at_once(
-        _MOVE,
+    moved = _MOVE.run(
         {
             "family_id": family_id, "old_n": n, "client": client_id, "now": now,
             "idle_since": now - settings.lifetimes.refresh_idle, "held_jkt": bound_to.jkt, "held_x5t": bound_to.x5t,

@@ -14,6 +14,7 @@ from idp.mfa.levels import ACR_VALUES
 from idp.oidc import client_events
 from idp.oidc.claims import SCOPES
 from idp.oidc.client_auth import CLIENT_AUTH, offered_methods
+from idp.oidc.client_networks import network_faults
 from idp.oidc.clients import SECRET_CONTEXT, Client, ClientRow, ClientSecret, forget_cached_clients, read_client
 from idp.oidc.device_requests import DEVICE_CODE
 from idp.oidc.grants import grant_types
@@ -76,7 +77,7 @@ _CHOICES: tuple[tuple[str, tuple[Any, ...]], ...] = (
 )
 _LISTED = (
     "resources", "serves_resources", "authorization_details_types", "exchanges_tokens_of", "request_uris",
-    "machine_scopes", "response_modes", "default_acr_values", "contacts", "apple_apps",
+    "machine_scopes", "response_modes", "default_acr_values", "contacts", "apple_apps", "allowed_networks",
     "security_event_types",
 )  # fmt: skip
 # RFC 6749 §3.3.
@@ -171,7 +172,7 @@ def check_client_metadata(metadata: Mapping[str, Any]) -> None:
     ]
     faults += _response_type_faults(metadata) + _key_faults(metadata) + _profile_faults(metadata)
     faults += _reach_faults(metadata) + _in_app_faults(metadata)
-    faults += _lifetime_faults(metadata) + _app_faults(metadata)
+    faults += _lifetime_faults(metadata) + _app_faults(metadata) + network_faults(metadata)
     faults += _uri_faults(metadata, str(kind))
     if faults:
         raise MetadataFault(faults)

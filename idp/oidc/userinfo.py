@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any
 
 from idp import clock
-from idp.accounts.lately import find_account_lately
+from idp.accounts.glance import find_active
 from idp.oidc.claims import claims_for
 from idp.oidc.clients import Client, find_client
 from idp.oidc.errors import InsufficientScope, InvalidRequest, InvalidToken
@@ -31,8 +31,8 @@ def userinfo(request: ProtocolRequest) -> ProtocolResponse:
     if "openid" not in token.scopes:
         raise InsufficientScope("The scope openid is needed.")
     client = find_client(token.grant.client_id)
-    account = find_account_lately(token.grant.account_id) if token.grant.account_id else None
-    if client is None or client.is_suspended or account is None or account.status != "active":
+    account = find_active(token.grant.account_id) if token.grant.account_id else None
+    if client is None or client.is_suspended or account is None:
         raise InvalidToken("The access token is unknown, expired or revoked.", detail="client or account ended")
     claims = claims_for(account.claims, scopes=token.scopes, named=token.grant.userinfo_claims)
     return _answer({"sub": subject_for(account.id, client), **claims}, client, now)

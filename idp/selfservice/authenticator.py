@@ -34,7 +34,7 @@ class Waiting:
 
 
 # By session: what was shown in one browser is not taken from another.
-WAITING = Space("totp-waiting", Waiting)
+WAITING = Space("totp-waiting", Waiting, once=True)
 
 
 @blueprint.get("/authenticator")

@@ -29,7 +29,7 @@ class FreshSignIn:
 
 
 # By session. What one session proved is worth nothing in another, and ends with it.
-FRESH = Space("fresh-sign-in", FreshSignIn)
+FRESH = Space("fresh-sign-in", FreshSignIn, once=True)
 
 
 def require_fresh(now: datetime) -> None:

@@ -24,7 +24,7 @@ from idp.settings import settings
 from idp.signin.forms import FieldError, error, one_field
 from idp.signin.interaction import update_interaction
 from idp.signin.journey import Facts, lane_of
-from idp.signin.walk import enter, onward, prove
+from idp.signin.walk import NotDue, enter, onward, prove
 from idp.web import PageError, check_csrf, page
 
 PURPOSE: Purpose = "sign-in"
@@ -74,8 +74,12 @@ def show_code(interaction_id: str) -> Response:
 def submit_code(interaction_id: str) -> Response:
     """Check the typed code."""
     now = clock.now()
-    facts = enter(interaction_id, "code")
+    facts = enter(interaction_id, "code", "send")
     check_csrf(facts.interaction.id)
+    if facts.code_is_being_used:
+        raise _rival(facts)
+    if not facts.code_is_out:
+        raise NotDue(f"/signin/{facts.interaction.id}/send")
     typed = one_field("code")
     if len(typed.encode("utf-8", "surrogatepass")) > LONGEST_BYTES:
         raise BadRequest("code field too long")
@@ -93,13 +97,19 @@ def submit_code(interaction_id: str) -> Response:
             forget_undeliverable(challenge.account_id)
         return onward(prove(facts.interaction, facts.code_proof, now))
     if verdict.outcome == "used":
-        # Not used when this page was due: the same form was sent twice, and the other one is signing in under a new
-        # session. What `enter` says of that is said at once: a moment earlier it would still offer to send a code.
-        restart_url = f"/signin/{facts.interaction.id}/restart"
-        raise PageError("other_browser", 403, "code used by a rival request", restart_url=restart_url)
+        raise _rival(facts)
     if verdict.outcome in {"paused", "busy"}:
         return redirect(f"/signin/{facts.interaction.id}/", 303)
     return _code_form(facts, _what_is_wrong(verdict), 422)
+
+
+def _rival(facts: Facts) -> PageError:
+    """Return what to say to a form that was sent twice: the other one is signing in under a new session.
+
+    `enter` says the same once that session is there; a moment earlier it would offer to send another code.
+    """
+    restart_url = f"/signin/{facts.interaction.id}/restart"
+    return PageError("other_browser", 403, "code used by a rival request", restart_url=restart_url)
 
 
 def _what_is_wrong(verdict: Verdict) -> list[FieldError]:

@@ -9,9 +9,10 @@ from werkzeug.wrappers import Response
 from idp import clock, metrics, operations
 from idp.accounts.nir import NirFault, parse_nir
 from idp.accounts.outside import DirectoryAway
-from idp.accounts.passwords import HashingBusy
+from idp.accounts.passwords import HashingBusy, check_room
 from idp.accounts.signin import Authenticated, Paused, Refused, authenticate
 from idp.settings import settings
+from idp.signin import waiting
 from idp.signin.forms import FieldError, error, one_field
 from idp.signin.interaction import Interaction, update_interaction
 from idp.signin.journey import offers_passkey_signin
@@ -23,7 +24,14 @@ from idp.web import PageError, check_csrf, client_address, device_cookie, page
 def show(interaction_id: str) -> Response:
     """Show the empty form."""
     changed = "changed" in request.args
-    return _form(enter(interaction_id, "identify").interaction, "", [], 200, changed=changed)
+    interaction = enter(interaction_id, "identify").interaction
+    if not interaction.waits:
+        return _form(interaction, "", [], 200, changed=changed)
+    try:
+        check_room(client_address(), patient=True)
+    except HashingBusy:
+        return waiting.show_wait(interaction)
+    return _form(interaction, waiting.typed_before(interaction), [], 200, changed=changed, waited=True)
 
 
 def submit(interaction_id: str) -> Response:
@@ -35,7 +43,11 @@ def submit(interaction_id: str) -> Response:
     nir, errors = _read(typed, password)
     if nir is None or errors:
         return _form(interaction, typed, errors, 422)
-    answer = _authenticate(nir, password, now)
+    try:
+        answer = _authenticate(nir, password, now, patient=interaction.waits > 0)
+    except HashingBusy:
+        return waiting.send_away(interaction, typed, now)
+    interaction = waiting.end_wait(interaction, now)
     metrics.LOGIN_STEP.labels("identify", type(answer).__name__.lower()).inc()
     if isinstance(answer, Paused):
         return _paused(interaction, answer.until, now)
@@ -58,13 +70,10 @@ def _read(typed: str, password: str) -> tuple[str | None, list[FieldError]]:
     return nir, errors
 
 
-def _authenticate(nir: str, password: str, now: datetime) -> Authenticated | Refused | Paused:
+def _authenticate(nir: str, password: str, now: datetime, *, patient: bool) -> Authenticated | Refused | Paused:
+    device, address = device_cookie(), client_address()
     try:
-        return authenticate(
-            nir=nir, password=password, device_cookie=device_cookie(), address=client_address(), now=now
-        )
-    except HashingBusy:
-        raise PageError("unavailable", 503, "every hashing lane is taken") from None
+        return authenticate(nir=nir, password=password, device_cookie=device, address=address, now=now, patient=patient)
     except DirectoryAway as fault:
         # Fail closed: no answer lets nobody in, and counts for nobody as a wrong password.
         raise PageError("unavailable", 503, f"directory away: {fault}") from None

@@ -4,7 +4,7 @@ An interaction is bound to one browser: only a session that holds its id may see
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, Literal
 
@@ -31,6 +31,8 @@ class Demand:
     wished_levels: tuple[str, ...] = ()
     fresh_after: datetime | None = None
     consent_to: tuple[str, ...] | None = None
+    # Why the service needs what it gets: by text of `consent_to`, in the words of its own, by language.
+    consent_purposes: dict[str, dict[str, str]] = field(default_factory=dict)
     # More to agree to, in words of the visitor's language already: a text, and lines under it.
     consent_details: tuple[tuple[str, tuple[str, ...]], ...] = ()
     account_id: str | None = None
@@ -64,6 +66,9 @@ class Interaction:
     enrols_here: bool = False
     promoted_to: str | None = None
     enrolled: str | None = None
+    # How often too many signed in at once for this one's password, and the number that was typed, sealed.
+    waits: int = 0
+    waits_for: str = ""
     outcome: Outcome | None = None
     answered_at: datetime | None = None
 
@@ -76,7 +81,7 @@ class Restart:
     service: str
 
 
-INTERACTIONS = Space("interaction", Interaction)
+INTERACTIONS = Space("interaction", Interaction, once=True)
 RESTARTS = Space("restart", Restart)
 
 

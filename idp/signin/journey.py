@@ -133,6 +133,13 @@ class Facts:
             and self.challenge.channel not in self.switched_off
         )
 
+    @property
+    def code_is_being_used(self) -> bool:
+        """Whether the code was right a moment ago in a request that has not written down yet what that proves."""
+        used_at = self.challenge.used_at if self.challenge else None
+        proofs = [proof for proof in self.interaction.proofs if proof.name == self.code_proof]
+        return used_at is not None and all(proof.at < used_at for proof in proofs)
+
 
 @dataclass(frozen=True, slots=True)
 class Step:

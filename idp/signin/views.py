@@ -4,7 +4,7 @@ from flask import Blueprint, redirect
 from werkzeug.exceptions import BadRequest
 from werkzeug.wrappers import Response
 
-from idp import clock
+from idp import clock, i18n
 from idp.accounts.contacts import mask_email
 from idp.i18n import _
 from idp.signin import at_hand, code, forgot, identify, passkey, plugged, promote, renew
@@ -249,8 +249,8 @@ def address_later(interaction_id: str) -> Response:
 def consent_page(interaction_id: str) -> Response:
     """Say what the service will learn, before it does."""
     interaction = enter(interaction_id, "consent").interaction
-    items = [_(item) for item in interaction.demand.consent_to or ()]
-    details = interaction.demand.consent_details
+    purposes, details = interaction.demand.consent_purposes, interaction.demand.consent_details
+    items = [(_(item), i18n.text_in(purposes.get(item, {}))) for item in interaction.demand.consent_to or ()]
     return page("signin/consent.html", interaction=interaction.id, items=items, details=details)
 
 

@@ -385,7 +385,7 @@ class TestAtOnce:
         self, app: Flask, alice: str, clock: Clock, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         use_passwords(app, monkeypatch, memory_kib=64, time_cost=1, lanes=1, wait=timedelta(milliseconds=10))
-        with passwords._lanes(1):
+        with passwords.current_lane().place("somebody", within=0):
             answers = self.at_once(app, clock.moment, 4)
 
         assert answers == ["busy"] * 4

@@ -97,7 +97,7 @@ def test_what_is_risky_waits_for_a_second_person_ac_200(shop: str, acting: Actin
 
 
 @pytest.mark.parametrize(
-    "changes", [{"description": "x"}, {"team": "Web"}, {"purposes": {"openid": {"fr": "pour vous"}}}, {"scopes": []}]
+    "changes", [{"description": "x"}, {"team": "Web"}, {"contacts": ["web@example.fr"]}, {"scopes": []}]
 )
 def test_what_is_harmless_is_done_at_once(shop: str, acting: Acting, changes: dict[str, Any]) -> None:
     assert not do(acting("eve"), "client.update", given=document(**changes)).is_waiting

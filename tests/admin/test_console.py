@@ -15,6 +15,7 @@ from idp.admin.actors import operator
 from idp.admin.administrators import find_administrator
 from idp.admin.changes import list_changes
 from idp.db import db
+from idp.messages.models import Outbox
 from idp.mfa.passkeys import count_passkeys
 from idp.oidc import registration
 from idp.oidc.clients import read_client
@@ -472,6 +473,44 @@ def test_lines_are_judged_while_they_are_typed(admin: Coming) -> None:
 
     assert "joker" in rita.text
     assert "<b>" not in rita.text
+
+
+def test_an_svg_logo_is_refused_with_a_sentence(admin: Coming, shop: str) -> None:
+    """AC-182: what browsers execute is not kept, whatever its file is called."""
+    eve = admin("eve", "/admin/clients/shop")
+    svg = b'<?xml version="1.0"?><svg xmlns="http://www.w3.org/2000/svg" onload="alert(1)"/>'
+    eve.post("/admin/clients/shop/logo", logo=(BytesIO(svg), "logo.png"))
+
+    assert eve.page.status_code == 422
+    assert "Un SVG est un programme" in eve.text
+
+
+def test_both_sides_are_told_of_a_client_that_is_handed_over(admin: Coming, shop: str, app: Flask) -> None:
+    with app.app_context():
+        actions.perform(
+            operator("x"), "client.update", shop, document(contacts=["old@example.fr"]), now=idp_clock.now()
+        )
+    eve = admin("eve", "/admin/clients/shop")
+    eve.submit("transfer", team="Web", contacts="Accueil, 01 23 45 67 89")
+    assert "une adresse e-mail" in eve.text
+    assert "Accueil, 01 23 45 67 89" in eve.text
+
+    eve.submit("transfer", team="Web", contacts="Web <web@example.fr>")
+
+    with app.app_context():
+        assert (document()["team"], document()["contacts"]) == ("Web", ["Web <web@example.fr>"])
+        assert [row.purpose for row in db.session.query(Outbox)] == ["client-transferred"] * 2
+
+
+def test_the_list_is_a_table_that_no_spreadsheet_runs(admin: Coming, shop: str, app: Flask) -> None:
+    with app.app_context():
+        named = document(name="=HYPERLINK(1)", team="+33,1")
+        actions.perform(operator("x"), "client.update", shop, named, now=idp_clock.now())
+
+    answer = admin("rita").browser.get("/admin/clients.csv")
+
+    assert answer.mimetype == "text/csv"
+    assert "shop,'=HYPERLINK(1),website,\"'+33,1\",active" in answer.text
 
 
 def test_keys_at_an_address_are_tried_and_our_network_is_not_mapped(admin: Coming, shop: str) -> None:

@@ -6,6 +6,7 @@ from typing import Any
 
 from idp.db import db
 from idp.messages import outbox
+from idp.oidc.clients import ClientRow, forget_cached_clients
 from tests.authorize.conftest import Visitor, error_of, told_to
 from tests.authorize.test_checks import granted
 from tests.conftest import ALICE_NIR, ALICE_PASSWORD
@@ -83,6 +84,25 @@ def test_a_third_party_is_agreed_to_once(visitor: Visitor, alice: str) -> None:
     assert 'id="consent-allow"' in page.text
     assert told_to(follow(visitor, visitor.browser.submit(page.text, "/consent", decision="allow")), SHOP)["code"]
     assert told_to(visitor.ask("shop", scope="openid email", prompt="none"), SHOP)["code"]
+
+
+def test_a_third_party_says_why_in_the_language_of_the_page(visitor: Visitor, alice: str) -> None:
+    """In the reader's language, else in the first of ours, marked as what it is; nothing of it is markup."""
+    with visitor.app.app_context():
+        row = db.session.get(ClientRow, "shop")
+        assert row is not None
+        purposes = {"email": {"fr": "Vous écrire <b>", "en": "To write to you"}, "profile": {"fr": "Vous nommer"}}
+        row.client_metadata = {**row.client_metadata, "purposes": purposes}
+        db.session.commit()
+        forget_cached_clients()
+
+    page = sign_in(visitor, visitor.ask("shop", scope="openid email profile"))
+    english = visitor.browser.get(page.request.path, headers={"Accept-Language": "en"}).text
+
+    assert 'lang="fr">Vous écrire &lt;b&gt;</span>' in page.text
+    assert page.text.count('class="hint" lang=') == 2
+    assert 'lang="en">To write to you</span>' in english
+    assert 'lang="fr">Vous nommer</span>' in english
 
 
 def test_a_third_party_that_is_not_agreed_to_learns_nothing(visitor: Visitor, alice: str) -> None:

@@ -21,6 +21,7 @@ from sqlalchemy import event
 from idp import session
 from idp.db import db
 from idp.oidc.lane import Lane
+from idp.prepared import Prepared
 from idp.session import Proof
 from tests.conftest import Clock
 from tests.oidc.conftest import CALLBACK, VERIFIER, Client, Maker
@@ -111,6 +112,15 @@ class Counts:
         # SQLite's way to begin a transaction is a statement, PostgreSQL's is none.
         self.found["sql"] += not statement.startswith("BEGIN")
 
+    def counted(self, execute: Callable[..., Any]) -> Callable[..., Any]:
+        """Return what sends a prepared statement, which SQLAlchemy does not see, with a count of it."""
+
+        def sending(*values: Any) -> Any:
+            self.found["sql"] += 1
+            return execute(*values)
+
+        return sending
+
 
 class CountedStore:
     """A store, and a count of what it is asked: each is one round trip."""
@@ -124,12 +134,13 @@ class CountedStore:
 
 
 @pytest.fixture
-def counts(app: Flask) -> Iterator[Counts]:
+def counts(app: Flask, monkeypatch: pytest.MonkeyPatch) -> Iterator[Counts]:
     counting, state = Counts(app), app.extensions["sesame"]["state"]
     store, state.store = state.store, CountedStore(state.store, counting)
     with app.app_context():
         engine = db.engine
     event.listen(engine, "before_cursor_execute", counting.statement)
+    monkeypatch.setattr(Prepared, "_execute", counting.counted(Prepared._execute))
     yield counting
     event.remove(engine, "before_cursor_execute", counting.statement)
     state.store = store

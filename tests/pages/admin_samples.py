@@ -1,5 +1,6 @@
 """Sample contexts for the pages of the administration."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 from typing import Any
@@ -16,8 +17,10 @@ from idp.admin.plots import lines, stack
 from idp.admin.redirect_lines import Line
 from idp.admin.roles import PERMISSIONS, ROLES
 from idp.admin.schema import ClientDocument, plain
+from idp.admin.secret_warnings import describe_secret
 from idp.admin.support import REASONS
 from idp.admin.support_view import OUTCOMES
+from idp.admin.trial import TOLD, Tried
 from idp.messages.models import Message
 from idp.oidc.clients import Client, ClientSecret
 from idp.signin.forms import FieldError
@@ -56,15 +59,26 @@ DOCUMENT = plain(
     )
 )  # fmt: skip
 CLIENT = Client(client_id="shop", name=NAME, description="Demandes", logo_digest="0a1b")
-SECRET = ClientSecret(id=1, client_id="shop", label="2026", created_at=NOW, expires_at=NOW + timedelta(days=7))
-UNNAMED = ClientSecret(id=2, client_id="shop", label="", created_at=NOW)
+SECRET = describe_secret(
+    ClientSecret(
+        id=1, client_id="shop", label="2026", created_at=NOW, expires_at=NOW + timedelta(days=7), last_used_at=NOW
+    ),
+    NOW,
+)  # fmt: skip
+UNNAMED = describe_secret(ClientSecret(id=2, client_id="shop", label="", created_at=NOW), NOW)
+TRIED = Tried(
+    "shop", "s", NOW, header={"alg": "RS256", "kid": "k" * 43, "typ": "JWT"},
+    claims={"iss": "https://idp.test", "sub": "s" * 43, "amr": ["hwk", "user"], "nonce": "n" * 43, "odd": "<b>"},
+    checks={"iss": True, "aud": True, "nonce": False, "at_hash": True}, token_type="Bearer", expires_in=600,
+    scopes=("openid", "email"), access_claims={"scope": "openid email"}, has_refresh=True, userinfo=("sub", "email"),
+)  # fmt: skip
 JUDGED = [
     Line(BACK, None, None, ("admin.uri.note.slash",)),
     Line("https://*.example.fr/<b>", "has a wildcard", "admin.uri.wildcard", ()),
 ]
 LISTED = [
-    Listed("shop", NAME, "website", "Web", "active", "oidc", (BACK,), NOW, NOW),
-    Listed("tv", "Télévision", "device", "", "suspended", "native", (), NOW, None),
+    Listed("shop", NAME, "website", "Web", "active", "oidc", (BACK,), NOW, NOW, "ended"),
+    Listed("tv", "Télévision", "device", "", "suspended", "native", (), NOW, None, "good"),
 ]
 PERSON = {"name": "eve", "roles": ["editor"], "passkeys": 1, "disabled_at": None}
 TOKEN = {
@@ -164,7 +178,8 @@ VIEW = SimpleNamespace(
 def _client(**more: Any) -> dict[str, Any]:
     return {
         **FRAME, "client": CLIENT, "state": "active", "secrets": [SECRET, UNNAMED], "has_secret": True,
-        "yaml": "name: x", "sections": list(ALL_SECTIONS), "changes": [APPLIED], "done": None, **more,
+        "yaml": "name: x", "sections": list(ALL_SECTIONS), "changes": [APPLIED], "done": None,
+        "can_be_tried": True, "handed": {"team": "", "contacts": []}, **more,
     }  # fmt: skip
 
 
@@ -228,6 +243,13 @@ ADMIN: dict[str, dict[str, dict[str, Any]]] = {
         "two": {**FRAME, "client": SimpleNamespace(client_id="shop", client_metadata={"name": NAME}),
                 "changes": [APPLIED, EMERGENCY]},
         "none": {**FRAME, "client": SimpleNamespace(client_id="shop", client_metadata={"name": NAME}), "changes": []},
+    },
+    "admin/trial.html": {
+        "done": {**FRAME, "client": CLIENT, "tried": TRIED, "told": TOLD},
+        "refused": {**FRAME, "client": CLIENT, "tried": Tried("shop", "s", NOW, "access_denied", "The <holder> left."),
+                    "told": TOLD},
+        "sealed": {**FRAME, "client": CLIENT, "tried": replace(TRIED, claims=None, checks=None, access_claims=None,
+                   token_type="DPoP", has_refresh=False), "told": TOLD},
     },
     "admin/preview.html": {
         "": {**FRAME, "client": CLIENT, "shown": {"id_token": "{}", "userinfo": "{}", "token": "{}"}}
@@ -300,7 +322,10 @@ ADMIN: dict[str, dict[str, dict[str, Any]]] = {
         "reader": {**FRAME, "who": READER, "limit": {**LIMIT, "weaker": "less"}, "changes": []},
     },
     "admin/messages.html": {"": {**FRAME, "names": ["code.sign-in", "device"], "texts": [
-        {"name": "fraud", "changed_at": None}, {"name": "sms.code.sign_in", "changed_at": NOW}]}},
+
+        {"name": "fraud", "changed_at": None, "group": "fraud"},
+        {"name": "sms.code.sign_in", "changed_at": NOW, "group": "sms.code"},
+    ]}},
     "admin/message.html": {"": {**FRAME, "name": "code.sign-in", "samples": [
         Sample("email", "fr", Message("Votre code <b>", "Bonjour\nCode 482915")),
         Sample("sms", "en", Message("", "482915 is your ê code"), 21, 1, False)]}},

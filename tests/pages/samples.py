@@ -108,6 +108,7 @@ SAMPLES: dict[str, dict[str, dict[str, Any]]] = {
         "switched off, and a banner": _signin(**IDENTIFY, switched_off=("passkey",), banner=BANNER),
         "a service that says more": _signin(**IDENTIFY, about=ABOUT),
         "after a reset": _signin(**IDENTIFY, changed=True),
+        "after a wait": _signin(**{**IDENTIFY, "nir": "1991399999001"}, waited=True),
         "two errors": _signin(
             nir="1 99 13",
             errors=[
@@ -229,6 +230,7 @@ SAMPLES: dict[str, dict[str, dict[str, Any]]] = {
         "passkey": _signin(until=NOW + timedelta(minutes=5), minutes=5, passkey=True),
         "whole": _signin(until=NOW + timedelta(minutes=1), minutes=1),
     },
+    "signin/waiting.html": {"": _signin(seconds=6, passkey=False), "passkey": _signin(seconds=1, passkey=True)},
     "signin/restricted.html": {"": _signin(), "passkey": _signin(passkey=True)},
     "signin/passkey.html": {
         "asked": _signin(failure=None, unknown=None),
@@ -244,9 +246,11 @@ SAMPLES: dict[str, dict[str, dict[str, Any]]] = {
         "passkey": _signin(**EMAIL, channel="email", other_channels=[], all_down=True, passkey=True),
     },
     "signin/consent.html": {
-        "some": _signin(items=["votre nom", "votre adresse e-mail"], details=[]),
+        "some": _signin(
+            items=[("votre nom", None), ("votre adresse e-mail", ("fr", "Pour vous écrire <b>"))], details=[]
+        ),
         "nothing": _signin(items=[], details=[]),
-        "a service that says more": _signin(items=["votre nom"], details=[], about=ABOUT),
+        "a service that says more": _signin(items=[("votre nom", None)], details=[], about=ABOUT),
         "details": _signin(items=[], details=[("Payer <une fois>", ["Montant : 12 €", "Vers : <b>"])]),
     },
     "signin/already.html": {"": _signin(continue_url="/signin/x/restart"), "bare": _signin()},
@@ -262,7 +266,13 @@ SAMPLES: dict[str, dict[str, dict[str, Any]]] = {
     "device/confirm.html": {
         "near": _signin(**CONFIRM),
         "far": _signin(**{**CONFIRM, "facts": {**NEAR, "minutes": 3, "is_near": False}, "asks_for_last_letters": True}),
-        "third party": _signin(**{**CONFIRM, "third_party": True, "items": ["votre nom", "votre adresse e-mail"]}),
+        "third party": _signin(
+            **{
+                **CONFIRM,
+                "third_party": True,
+                "items": [("votre nom", ("fr", "Vous nommer")), ("votre adresse e-mail", None)],
+            }
+        ),
         "third party, nothing": _signin(**{**CONFIRM, "third_party": True, "facts": {**NEAR, "minutes": 1}}),
         "details": _signin(**{**CONFIRM, "details": (("Payer une facture", ("Somme : 12 €", "À : Mairie")),)}),
         "wrong": _signin(

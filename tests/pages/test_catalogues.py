@@ -18,6 +18,7 @@ from idp.admin.listing import STATES as LISTED
 from idp.admin.roles import ROLES
 from idp.admin.support import REASONS
 from idp.admin.support_view import GLOSSARY, OUTCOMES
+from idp.admin.trial import TOLD
 from idp.limits import LIMITS
 from idp.messages import gsm7
 from idp.messages.alerts import KINDS
@@ -104,6 +105,11 @@ FAMILIES = {
     "admin.danger.act.": LISTED,
     "admin.shown.": ("secret", "password", "token"),
     "admin.shown.label.": ("secret", "password", "token"),
+    "admin.trial.claim.": tuple(TOLD),
+    "admin.trial.check.": ("iss", "aud", "nonce", "at_hash"),
+    "admin.trial.access.minutes": ("", "1"),
+    "admin.transfer.wrong.": ("team", "contacts"),
+    "admin.secret.standing.": ("soon", "ended"),
     "admin.preview.": ("id_token", "userinfo", "token"),
     "support.change.": ("email", "mobile"),
     "support.channel.": ("email", "sms"),

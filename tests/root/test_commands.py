@@ -174,10 +174,6 @@ def test_a_bad_configuration_stops_every_command_with_all_its_faults(run: Run) -
     assert "https" in result.output
 
 
-def test_doctor_says_what_it_found(run: Run) -> None:
-    assert told(run("doctor", "--json"))["database"] == "sqlite"
-
-
 def test_a_relay_in_clear_elsewhere_stops_the_start(run: Run) -> None:
     result = run("serve", IDP_SMTP_URL="smtp://mail.example.fr:25")
 

@@ -13,8 +13,10 @@ from flask import Flask
 
 from idp.state import Space, State, StateDown, Store
 from idp.state_redis import RedisStore
+from idp.state_redis_cluster import open_redis
 from idp.state_sql import _TABLE, SqlStore
 from tests.conftest import Clock, forget_state
+from tests.redis_fleet import cluster
 
 
 @dataclass(frozen=True)
@@ -28,12 +30,27 @@ OTHERS = Space("other", Note)
 MINUTE = timedelta(minutes=1)
 
 
-@pytest.fixture(params=["own", "postgresql"])
+@pytest.fixture(scope="module")
+def state_cluster() -> Iterator[RedisStore]:
+    with cluster() as (_servers, url):
+        store = open_redis(url, connections=32)
+        yield store
+        store.close()
+
+
+@pytest.fixture(params=["own", "postgresql", "cluster"])
 def state(request: pytest.FixtureRequest, whole_app: Flask, backend: str, stores: dict[str, Any]) -> Iterator[State]:
     """Return the state of this back end; with servers there is a third store, SQL state in PostgreSQL."""
     if request.param == "own":
         forget_state(whole_app)
         yield whole_app.extensions["sesame"]["state"]
+        return
+    if request.param == "cluster":
+        if backend == "servers":
+            pytest.skip("once is enough: it has servers of its own")
+        store = request.getfixturevalue("state_cluster")
+        store.empty()
+        yield State(store)
         return
     if backend == "embedded":
         pytest.skip("PostgreSQL comes with --backend=servers")

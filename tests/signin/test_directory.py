@@ -14,7 +14,8 @@ from idp.accounts.models import Account
 from idp.accounts.outside import Person
 from idp.audit import AuditEvent
 from idp.clock import now as clock_now
-from idp.commands.running import _directory_facts
+from idp.commands.checks import ok
+from idp.commands.checks.relays import check_directory
 from idp.db import db
 from idp.messages.models import Outbox
 from idp.settings import Settings
@@ -440,9 +441,9 @@ def test_two_first_sign_ins_at_once_are_one_account(app: Flask, there: str) -> N
 
 def test_the_doctor_asks_the_directory(there: str, slapd: Slapd, app: Flask) -> None:
     with app.app_context():
-        assert _directory_facts() == "ldap: answers, and keeps email, mobile, profile"
+        assert check_directory() == [ok("ldap: answers, and keeps email, mobile, profile")]
         slapd.stop()
         try:
-            assert _directory_facts().startswith("ldap: away (")
+            assert [(one.status, one.says[:11]) for one in check_directory()] == [("failure", "ldap: away ")]
         finally:
             slapd.start()

@@ -13,7 +13,7 @@ from idp.db import db
 from idp.messages.models import Outbox
 from idp.mfa import guard
 from idp.session import SessionRecord
-from idp.signin import identify
+from idp.signin import code, identify
 from tests.conftest import ALICE_NIR, ALICE_PASSWORD, ISSUER, Browser, Clock
 from tests.signin.conftest import Visitor
 from tests.signin.test_walk import add_bob
@@ -97,6 +97,33 @@ def test_the_code_sent_twice_at_once_signs_in_once_and_says_nothing_untrue(app: 
         assert one.page.status_code == 303 or f"/signin/{visitor.id}/restart" in one.page.text
     with app.app_context():
         assert db.session.query(SessionRecord).count() == 1
+
+
+def test_the_code_sent_again_before_the_first_is_written_down_offers_no_other_code(
+    visitor: Visitor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    visitor.start().identify().ask_for_code("sms")
+    form = next(one for one in visitor.browser.forms(visitor.page.text) if one[""].endswith("/code"))
+    url, cookie, rivals = form.pop(""), cookie_of(visitor.browser), list[Any]()
+    headers, fields = {"Origin": ISSUER, "Sec-Fetch-Site": "same-origin"}, {**form, "code": visitor.code}
+
+    def send_again() -> Any:
+        browser: Any = visitor.app.test_client()
+        browser.set_cookie("__Host-sid", cookie, domain="idp.test", secure=True)
+        return browser.post(url, data=fields, headers=headers)
+
+    def meanwhile(*proved: Any) -> Any:
+        with ThreadPoolExecutor(1) as pool:
+            rivals.append(pool.submit(send_again).result(20))
+        return prove(*proved)
+
+    prove = code.prove
+    monkeypatch.setattr(code, "prove", meanwhile)
+
+    assert visitor.type_code().is_back
+    (rival,) = rivals
+    assert rival.status_code == 403
+    assert f"/signin/{visitor.id}/restart" in rival.text
 
 
 def test_a_browser_whose_session_is_gone_may_begin_again(visitor: Visitor, new_visitor: Visitors) -> None:

@@ -64,7 +64,8 @@ class ClientLine(Answer):
     security_profile: str
     redirect_uris: list[str]
     updated_at: datetime
-    secret_expires_at: datetime | None
+    secret_expires_at: datetime | None = Field(description="when the last of its secrets ends")
+    secret_standing: Literal["good", "soon", "ended"] = Field(description="`soon`: that is within 30 days")
 
 
 class Difference(Answer):
@@ -108,6 +109,8 @@ class Secret(Answer):
     label: str
     created_at: datetime
     expires_at: datetime | None
+    last_used_at: datetime | None = Field(description="to the day; null when it never was")
+    standing: Literal["good", "soon", "ended"] = Field(description="`soon`: it ends within 30 days")
 
 
 class Secrets(Answer):
@@ -129,6 +132,22 @@ class Lines(Answer):
     """Redirect URIs, each judged by itself."""
 
     items: list[Line]
+
+
+class FoundKeys(Answer):
+    """What is at the address of a client's keys."""
+
+    usable: bool
+    kids: list[str] = Field(description="the ids of usable keys")
+    fault: str | None = Field(description="`unreachable`, `status`, `unusable` or `none`; null when all is well")
+
+
+class Preview(Answer):
+    """What the tokens of a test persona hold: nobody's data, the client's own rules."""
+
+    id_token: dict[str, Any]
+    userinfo: dict[str, Any]
+    token: dict[str, Any]
 
 
 class Administrator(Answer):

@@ -21,7 +21,6 @@ from idp.admin import (
     message_acts,
     message_samples,
     operation_acts,
-    redirect_lines,
     tokens,
 )
 from idp.admin.actors import Actor
@@ -29,8 +28,11 @@ from idp.admin.administrators import describe_administrator, list_administrators
 from idp.admin.api import answers
 from idp.admin.changes import STATES, AdminChange, describe_change, list_changes
 from idp.admin.faults import NotFound
+from idp.admin.looks import KeysAsked, UrisAsked, look
 from idp.admin.people_acts import RolesGiven, get_administrator
 from idp.admin.schema import ClientDocument, ClientId, Line, Strict, Url, document_of
+from idp.admin.secret_warnings import describe_secret
+from idp.admin.transfer import TransferAsked
 from idp.db import db
 from idp.oidc.registration import KINDS
 from idp.settings import current_settings, settings
@@ -100,6 +102,10 @@ class SecretGiven(How, client_acts.SecretAsked):
     """A secret to be made."""
 
 
+class TransferGiven(How, TransferAsked):
+    """Whose a client shall be."""
+
+
 class RolesAsked(How, RolesGiven):
     """Roles to be given."""
 
@@ -130,10 +136,9 @@ class BannerAsked(How, operation_acts.BannerGiven):
     """A banner to be put up."""
 
 
-class UrisGiven(Strict):
-    """Redirect URIs to be judged."""
+class UrisGiven(UrisAsked):
+    """Redirect URIs to be judged, of characters that JSON can say back."""
 
-    kind: Literal[tuple(KINDS)] = "website"  # type: ignore[valid-type]
     uris: list[Url] = Field(max_length=100)
 
 
@@ -232,11 +237,8 @@ def _update(call: Call) -> Reply:
 
 def _secrets(call: Call) -> Reply:
     client_acts.get_row(call.path["client_id"])
-    return Reply({"items": [_secret(one) for one in client_acts.list_secrets(call.path["client_id"])]})
-
-
-def _secret(one: Any) -> dict[str, Any]:
-    return {"id": one.id, "label": one.label, "created_at": one.created_at, "expires_at": one.expires_at}
+    found = client_acts.list_secrets(call.path["client_id"])
+    return Reply({"items": [describe_secret(one, call.now) for one in found]})
 
 
 def _revoke_secret(call: Call) -> Reply:
@@ -277,17 +279,31 @@ def _decide(decision: Callable[..., actions.Done]) -> Callable[[Call], Reply]:
 
 
 def _check_uris(call: Call) -> Reply:
-    judged = redirect_lines.judge_lines(call.body.uris, kind=call.body.kind)
     items = [
         {
-            "uri": one.uri,
-            "usable": one.fault is None,
-            "faults": [one.fault] if one.fault else [],
-            "notes": [note.rpartition(".")[2] for note in one.notes],
+            "uri": one["uri"],
+            "usable": one["fault"] is None,
+            "faults": [one["fault"]] if one["fault"] else [],
+            "notes": [_word(note) for note in one["notes"]],
         }
-        for one in judged
+        for one in look(call.actor, "client.judge-redirects", given=call.body.model_dump())
     ]
     return Reply({"items": items})
+
+
+def _check_keys(call: Call) -> Reply:
+    found = look(call.actor, "client.try-keys", given=call.body.model_dump())
+    fault = found["fault"]
+    return Reply({"usable": fault is None, "kids": found["kids"], "fault": None if fault is None else _word(fault)})
+
+
+def _preview(call: Call) -> Reply:
+    return Reply(look(call.actor, "client.preview", call.path["client_id"]))
+
+
+def _word(text_id: str) -> str:
+    """Return what machines are told of a text of the console: its last word."""
+    return text_id.rpartition(".")[2]
 
 
 def _administrators(_call: Call) -> Reply:
@@ -412,6 +428,8 @@ ROUTES: tuple[Route, ...] = (
     _state("resume", "Let a suspended client back in."),
     _state("archive", "Put a client away."),
     _state("restore", "Take an archived client back, suspended."),
+    Route("POST", f"{_CLIENT}/transfer", "Hand a client over to other people, who are told.", "clients.write",
+          _act("client.transfer", "client_id", given=("team", "contacts")), _DONE, body=TransferGiven),
     Route("PUT", f"{_CLIENT}/logo", "Give a client a logo, drawn anew, or none.", "clients.write",
           _act("client.logo", "client_id", given=("content",)), _DONE, body=LogoGiven, needs_version=True),
     Route("GET", _SECRETS, "List a client's secrets, never their values.", "clients.read", _secrets,
@@ -424,6 +442,10 @@ ROUTES: tuple[Route, ...] = (
           query=Paged),
     Route("POST", "/redirect-uris/check", "Judge redirect URIs, each by itself.", "clients.read", _check_uris,
           _one(answers.Lines), body=UrisGiven),
+    Route("POST", "/jwks-uri/check", "Fetch public keys once, and say which are usable.", "clients.write", _check_keys,
+          _one(answers.FoundKeys), body=KeysAsked),
+    Route("GET", f"{_CLIENT}/preview", "Show what tokens a test persona would give the client.", "clients.read",
+          _preview, _one(answers.Preview)),
     Route("GET", "/changes", "List changes, the latest first.", "clients.read", _changes, _CHANGES, query=ChangesAsked),
     Route("GET", "/changes/<change_id>", "Show a change.", "clients.read", _change, _one(answers.Change)),
     Route("POST", "/changes/<change_id>/approve", "Apply what somebody else asked for.", "", _decide(actions.approve),

@@ -12,7 +12,7 @@ from idp.admin.console.fields import ALL_SECTIONS, fields_of, read_fields, typed
 from idp.admin.console.pages import field_errors, show
 from idp.admin.entry import blueprint, current_actor, need
 from idp.admin.faults import Invalid, NotFound, Stale
-from idp.admin.key_fetch import TriedKeys, try_jwks_uri
+from idp.admin.looks import look
 from idp.admin.redirect_lines import Line, judge_lines, read_lines
 from idp.admin.schema import document_of, plain
 from idp.oidc.registration import KINDS
@@ -61,7 +61,8 @@ def section_submit(client_id: str, section: str) -> BaseResponse:
 def redirect_uris_judged() -> Response:
     """Say of each address whether it can stand, for the script of the page."""
     kind = one_field("kind")
-    lines = judge_lines(read_lines(one_field("uris"))[:100], kind=kind if kind in KINDS else "website")
+    asked = {"uris": read_lines(one_field("uris"))[:100], "kind": kind if kind in KINDS else "website"}
+    lines = look(current_actor(), "client.judge-redirects", given=asked)
     return Response(get_template_attribute("admin/pieces.html", "verdicts")(lines))
 
 
@@ -97,5 +98,5 @@ def _version() -> int:
     return int(sent) if sent.isascii() and sent.isdecimal() and len(sent) < 10 else -1
 
 
-def _test_keys(typed: Mapping[str, Any]) -> TriedKeys:
-    return try_jwks_uri(str(typed.get("jwks_uri") or ""))
+def _test_keys(typed: Mapping[str, Any]) -> Any:
+    return look(current_actor(), "client.try-keys", given={"jwks_uri": str(typed.get("jwks_uri") or "")})

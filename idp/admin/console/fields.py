@@ -25,7 +25,7 @@ SECTIONS: Mapping[str, tuple[str, ...]] = {
         "redirect_uris", "post_logout_redirect_uris", "backchannel_logout_uri", "frontchannel_logout_uri",
         "initiate_login_uri",
     ),
-    "proof": ("token_endpoint_auth_method", "jwks_uri", "jwks"),
+    "proof": ("token_endpoint_auth_method", "jwks_uri", "jwks", "allowed_networks"),
     "data": ("scopes", "purposes", "first_party", "subject_type"),
     "security": (
         "security_profile", "minimum_acr", "default_max_age", "access_token_lifetime", "id_token_lifetime",

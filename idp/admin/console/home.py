@@ -16,6 +16,7 @@ from idp.admin.console import (
     settings,
     support,
     tokens,
+    trial,
     waiting,
 )
 from idp.admin.console.pages import show
@@ -37,6 +38,7 @@ PARTS = (
     keys,
     settings,
     messages,
+    trial,
 )
 
 

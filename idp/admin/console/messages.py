@@ -19,7 +19,8 @@ from idp.signin.forms import FieldError, one_field
 def messages_page() -> Response:
     """List what goes out, and every text."""
     need("operations.read")
-    return show("messages", names=sample_names(), texts=list_texts())
+    texts = [{**one, "group": ".".join(str(one["name"]).split(".")[:2])} for one in list_texts()]
+    return show("messages", names=sample_names(), texts=texts)
 
 
 @blueprint.get("/messages/<name>")

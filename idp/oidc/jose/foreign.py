@@ -158,12 +158,14 @@ class UnknownKey(BadSignature):
     """No key of the client's carries this `kid`: it may have been made since its keys were fetched."""
 
 
-def check_hmac(signed: Signed, secrets: Sequence[str]) -> None:
-    """Raise `BadSignature` unless one of ``secrets`` made the HS256 signature (client_secret_jwt)."""
+def check_hmac(signed: Signed, secrets: Mapping[str, str]) -> str:
+    """Return which of ``secrets`` made the HS256 signature (client_secret_jwt), or raise `BadSignature`."""
     if signed.header.get("alg") != "HS256":
         raise BadSignature("algorithm not allowed")
-    if not any(_verifies(signed.text, OctKey.import_key(secret), "HS256") for secret in secrets):
-        raise BadSignature("signature does not verify")
+    for name, secret in secrets.items():
+        if _verifies(signed.text, OctKey.import_key(secret), "HS256"):
+            return name
+    raise BadSignature("signature does not verify")
 
 
 def _verifies(token: str, key: Key, alg: str) -> bool:

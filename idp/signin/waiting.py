@@ -1,0 +1,55 @@
+"""What a person sees whose password cannot be looked at yet, because too many sign in at once.
+
+« Resumes by itself » means: the page comes back by itself, without JavaScript, to a form that knows the number already,
+and from then on this sign-in goes before those that have not waited. The password is typed again. To send it again by
+itself, somebody would have to keep it meanwhile: we, which we never do, or the page, where the next person at the same
+computer finds it. Nothing is counted as a wrong try. The number is kept sealed, for this sign-in only.
+"""
+
+import base64
+from datetime import datetime
+
+from werkzeug.wrappers import Response
+
+from idp import crypto, entropy, metrics
+from idp.signin.interaction import Interaction, update_interaction
+from idp.signin.journey import offers_passkey_signin
+from idp.web import page
+
+# Seconds until the form comes back: the more often in vain, the later; each is varied, or all would come at once.
+_PAUSES = (4, 8, 15, 25)
+
+
+def send_away(interaction: Interaction, typed: str, now: datetime) -> Response:
+    """Answer 503 with a page that leads back by itself."""
+    sealed = base64.b64encode(crypto.seal(typed[:40], context=_context(interaction))).decode()
+    metrics.SHED.labels("password").inc()
+    return show_wait(update_interaction(interaction, now, waits=interaction.waits + 1, waits_for=sealed))
+
+
+def show_wait(interaction: Interaction) -> Response:
+    """Show how long it will take about."""
+    seconds = entropy.jittered(_PAUSES[min(interaction.waits, len(_PAUSES)) - 1])
+    context = {"seconds": seconds, "passkey": offers_passkey_signin()}
+    answer = page("signin/waiting.html", 503, interaction=interaction.id, **context)
+    answer.headers["Retry-After"] = str(seconds)
+    # Every browser follows it, with and without JavaScript; the body has a link that does the same.
+    answer.headers["Refresh"] = f"{seconds};url=/signin/{interaction.id}/identify"
+    return answer
+
+
+def typed_before(interaction: Interaction) -> str:
+    """Return the number that was typed before the wait."""
+    try:
+        return crypto.unseal(base64.b64decode(interaction.waits_for), context=_context(interaction))
+    except crypto.Unreadable:
+        return ""
+
+
+def end_wait(interaction: Interaction, now: datetime) -> Interaction:
+    """Forget the wait, if there was one: the password was looked at."""
+    return update_interaction(interaction, now, waits=0, waits_for="") if interaction.waits else interaction
+
+
+def _context(interaction: Interaction) -> str:
+    return f"waits:{interaction.id}"

@@ -64,6 +64,8 @@ class _Memory:
     until: datetime = _LONG_AGO
     # The settings of the start, while limits are laid over them.
     before: Settings | None = None
+    # The texts of the start, by language, while others are laid over them.
+    texts_before: dict[str, dict[str, str]] | None = None
 
 
 _memory: PerApp[_Memory] = PerApp(_Memory)
@@ -85,6 +87,8 @@ def refresh(now: datetime) -> None:
     known = _read({row.name: (row.value, row.changed_at) for row in rows if row.value is not None})
     if known.values.get("limit") != memory.known.values.get("limit"):
         _lay_over(memory, known.values.get("limit", {}))
+    if known.values.get("text") != memory.known.values.get("text"):
+        _say_otherwise(memory, known.values.get("text", {}))
     memory.known = known
     for channel in known.off:
         metrics.CHANNEL_OFF.labels(channel).set(1)
@@ -96,7 +100,8 @@ def forget() -> None:
 
 
 def begin_anew() -> None:
-    """Forget all that was read."""
+    """Forget all that was read, and say everything as the settings have it."""
+    _say_otherwise(_memory(), {})
     _memory.forget()
 
 
@@ -143,6 +148,23 @@ def _lay_over(memory: _Memory, limits: Mapping[str, Mapping[str, Any]]) -> None:
     sesame, before = current_app.extensions["sesame"], memory.before or current_settings()
     sesame["settings"] = with_limits(before, {path: value["value"] for path, value in limits.items()})
     memory.before = before if limits else None
+
+
+def texts_of_the_start() -> Mapping[str, Mapping[str, str]]:
+    """Return the operator's own texts as they were read from their file, without what was changed since."""
+    kept = _memory().texts_before
+    return kept if kept is not None else current_app.extensions["sesame"].get("texts", {})
+
+
+def _say_otherwise(memory: _Memory, replaced: Mapping[str, Mapping[str, str]]) -> None:
+    sesame = current_app.extensions["sesame"]
+    before = {locale: dict(texts) for locale, texts in texts_of_the_start().items()}
+    said = {locale: dict(texts) for locale, texts in before.items()}
+    for text_id, texts in replaced.items():
+        for locale, text in texts.items():
+            said.setdefault(locale, {})[text_id] = text
+    sesame["texts"] = said
+    memory.texts_before = before if replaced else None
 
 
 def _read(rows: Mapping[str, tuple[dict[str, Any], datetime]]) -> Operations:

@@ -13,7 +13,7 @@ from typing import Any
 from sqlalchemy import update
 
 from idp import audit, entropy, logs, metrics
-from idp.admin import client_acts, key_acts, limit_acts, operation_acts, people_acts
+from idp.admin import client_acts, key_acts, limit_acts, message_acts, operation_acts, people_acts
 from idp.admin.actors import Actor
 from idp.admin.changes import AdminChange, find_change, mark_outdated, settle
 from idp.admin.client_acts import LogoGiven, Nothing, Plan, SecretAsked, SecretNamed, plan_state
@@ -107,6 +107,8 @@ ACTS: Mapping[str, Act] = {
     "channel.off": _to_operations(Nothing, operation_acts.plan_switch(off=True), operation_acts.switch),
     "channel.on": _to_operations(Nothing, operation_acts.plan_switch(off=False), operation_acts.switch),
     "banner.set": _to_operations(operation_acts.BannerGiven, operation_acts.plan_banner, operation_acts.put_banner),
+    "text.set": _to_operations(message_acts.TextGiven, message_acts.plan_text, message_acts.put_text),
+    "text.reset": _to_operations(Nothing, message_acts.plan_ours, message_acts.put_text),
     "limit.set": _to_operations(limit_acts.LimitGiven, limit_acts.plan_limit, limit_acts.put_limit),
     "limit.reset": _to_operations(Nothing, limit_acts.plan_reset, limit_acts.put_limit),
     "banner.remove": _to_operations(Nothing, operation_acts.plan_no_banner, operation_acts.put_banner),

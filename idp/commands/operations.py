@@ -11,6 +11,8 @@ from idp.admin import actions
 from idp.admin.dashboard import SPANS, Span, describe_dashboard, read_dashboard
 from idp.admin.effective import describe_settings
 from idp.admin.limit_acts import describe_limits
+from idp.admin.message_acts import describe_text, list_texts
+from idp.admin.message_samples import describe_sample, make_samples, sample_names
 from idp.admin.operation_acts import BANNER, describe_operations
 from idp.commands.acting import current_operator, refusals
 from idp.commands.program import application, as_json, cli, say
@@ -108,6 +110,38 @@ def operations_limit(name: str | None, value: int | None, reset: bool, reason: s
         raise click.UsageError("a value, or --reset")
     given = {} if reset else {"value": value}
     _perform("limit.reset" if reset else "limit.set", name, given, reason, as_json)
+
+
+@operation_group.command("message")
+@click.argument("name", required=False)
+@as_json
+def operations_message(name: str | None, as_json: bool) -> None:
+    """Show a message as it goes out, with nobody's values; without a name, what there is."""
+    with application():
+        operations.refresh(clock.now())
+        if name is None:
+            say([{"message": one} for one in sample_names()], as_json)
+        elif name not in sample_names():
+            raise click.ClickException("no such message")
+        else:
+            say([describe_sample(one) for one in make_samples(name, clock.now())], as_json)
+
+
+@operation_group.command("text")
+@click.argument("name", required=False)
+@click.option("--say", "said", multiple=True, metavar="LANGUAGE=TEXT", help="Repeatable: every language.")
+@click.option("--reset", is_flag=True, help="Back to what the settings say.")
+@reason
+@as_json
+def operations_text(name: str | None, said: tuple[str, ...], reset: bool, reason: str, as_json: bool) -> None:
+    """List the texts of messages, show one, or replace it in every language."""
+    if name is not None and (reset or said):
+        texts = {locale: text for locale, _sign, text in (one.partition("=") for one in said)}
+        _perform("text.reset" if reset else "text.set", name, {} if reset else {"texts": texts}, reason, as_json)
+        return
+    with application(), refusals():
+        operations.refresh(clock.now())
+        say(list_texts() if name is None else describe_text(name), as_json)
 
 
 def _perform(act: str, target: str, given: dict[str, Any], reason: str, as_json: bool) -> None:

@@ -7,6 +7,7 @@ holds a link.
 
 import re
 import tomllib
+from functools import lru_cache
 from pathlib import Path
 
 from babel.support import NullTranslations, Translations
@@ -37,15 +38,30 @@ def read_overrides(path: Path, locales: tuple[str, ...]) -> tuple[Texts, list[st
         if not isinstance(table, dict):
             faults.append(f"messages.overrides: {locale} is no table")
             continue
-        ours = Translations.load(_CATALOGUES, [locale])
         for text_id in sorted(ids):
             text = table.get(text_id)
-            faults += [f"messages.overrides: {locale}: {text_id} {why}" for why in _faults(text_id, text, ours)]
+            faults += [
+                f"messages.overrides: {locale}: {text_id} {why}" for why in find_text_faults(text_id, text, locale)
+            ]
     return (texts, []) if not faults else ({}, faults)
 
 
-def _faults(text_id: str, text: object, ours: NullTranslations) -> list[str]:
-    original = ours.gettext(text_id)
+@lru_cache(maxsize=20)
+def ours_of(locale: str) -> NullTranslations:
+    """Return our own texts in a language."""
+    return Translations.load(_CATALOGUES, [locale])
+
+
+@lru_cache(maxsize=1)
+def replaceable_texts() -> tuple[str, ...]:
+    """Return the ids of the texts of our messages."""
+    known = getattr(ours_of("fr"), "_catalog", {})
+    return tuple(sorted(str(one) for one in known if isinstance(one, str) and _OURS_TO_GIVE.fullmatch(one)))
+
+
+def find_text_faults(text_id: str, text: object, locale: str) -> list[str]:
+    """Return why a text cannot take the place of ours."""
+    original = ours_of(locale).gettext(text_id)
     if original == text_id or not _OURS_TO_GIVE.fullmatch(text_id):
         return ["is no text of our messages"]
     if text is None:

@@ -30,6 +30,7 @@ from tests.root.test_commands import told
 
 Doing = dict[str, Callable[[], Any]]
 NOWHERE = "https://127.0.0.1/keys"
+LIMIT, TEXT = "code.sends_per_hour", "mail.alert.subject.stopped"
 
 
 def banner() -> dict[str, str]:
@@ -106,6 +107,10 @@ def test_every_act_is_on_the_console(admin: Coming, app: Flask, with_settings: A
         "channel.on": lambda: olga.post("/admin/operations/channels/sms/on"),
         "banner.set": lambda: olga.post("/admin/operations/banner", **banner()),
         "banner.remove": lambda: olga.post("/admin/operations/banner/remove"),
+        "limit.set": lambda: olga.post(f"/admin/limits/{LIMIT}", value="2"),
+        "limit.reset": lambda: olga.post(f"/admin/limits/{LIMIT}/reset"),
+        "text.set": lambda: olga.post(f"/admin/texts/{TEXT}", **{"text-fr": "Changé", "text-en": "Changed"}),
+        "text.reset": lambda: olga.post(f"/admin/texts/{TEXT}/reset"),
     }  # fmt: skip
 
     def keys() -> str:
@@ -173,6 +178,10 @@ def test_every_act_is_in_the_rest_interface(call: Any, app: Flask, with_settings
         "channel.on": lambda: do("olga", "POST", "/channels/sms/on", {}),
         "banner.set": lambda: do("olga", "PUT", "/banner", banner()),
         "banner.remove": lambda: do("olga", "POST", "/banner/remove", {}),
+        "limit.set": lambda: do("olga", "PUT", f"/limits/{LIMIT}", {"value": 2}),
+        "limit.reset": lambda: do("olga", "POST", f"/limits/{LIMIT}/reset", {}),
+        "text.set": lambda: do("olga", "PUT", f"/texts/{TEXT}", {"texts": {"fr": "Changé", "en": "Changed"}}),
+        "text.reset": lambda: do("olga", "POST", f"/texts/{TEXT}/reset", {}),
     }  # fmt: skip
     looked = {
         "client.activity": lambda: str(do("rita", "GET", f"{fresh}/activity")),
@@ -244,6 +253,10 @@ def test_every_act_is_at_the_command_line(run: Run, folder: Path, tmp_path: Path
             "operations", "banner", "--fr", "Les SMS tardent.", "--en", "Late.", "--until", banner()["ends_at"]
         ),
         "banner.remove": lambda: do("operations", "banner", "--remove"),
+        "limit.set": lambda: do("operations", "limit", LIMIT, "2"),
+        "limit.reset": lambda: do("operations", "limit", LIMIT, "--reset"),
+        "text.set": lambda: do("operations", "text", TEXT, "--say", "fr=Changé", "--say", "en=Changed"),
+        "text.reset": lambda: do("operations", "text", TEXT, "--reset"),
     }
 
     def refused(*words: str) -> str:

@@ -13,6 +13,7 @@ from idp.admin.console.fields import ALL_SECTIONS, fields_of
 from idp.admin.console.register import KINDS
 from idp.admin.dashboard import Expiring, make_dashboard, slots_of
 from idp.admin.listing import STATES, Listed
+from idp.admin.message_samples import Sample
 from idp.admin.plots import lines, stack
 from idp.admin.redirect_lines import Line
 from idp.admin.roles import PERMISSIONS, ROLES
@@ -22,6 +23,7 @@ from idp.admin.support import REASONS
 from idp.admin.support_view import OUTCOMES
 from idp.admin.trial import TOLD, Tried
 from idp.figures import CLIENT_ERRORS, CLIENT_GRANTS
+from idp.messages.models import Message
 from idp.oidc.clients import Client, ClientSecret
 from idp.signin.forms import FieldError
 
@@ -122,6 +124,10 @@ CALENDAR: list[dict[str, Any]] = [
 LIMIT = {
     "name": "code.sends_per_hour", "value": 3, "configured": 5, "lowest": 1, "highest": 20, "weaker": "more",
     "changed_at": NOW, "changed_by": "olga",
+}  # fmt: skip
+TEXT: dict[str, Any] = {
+    "name": "sms.not_you", "texts": {"fr": "Pas vous ? <b>", "en": "Not you?"}, "septets": {"fr": 14, "en": 8},
+    "configured": {"fr": "Ce n’est pas vous ?", "en": "Is it not you?"}, "changed_at": NOW, "changed_by": "olga",
 }  # fmt: skip
 SLOTS = slots_of("day", NOW, ZoneInfo("Europe/Paris"))
 ROWS = [
@@ -326,6 +332,21 @@ ADMIN: dict[str, dict[str, dict[str, Any]]] = {
         "changed": {**FRAME, "limit": LIMIT, "changes": [_change(act="limit.set", target="code.sends_per_hour")],
                     "errors": [FieldError("value", "1 à 20")]},
         "reader": {**FRAME, "who": READER, "limit": {**LIMIT, "weaker": "less"}, "changes": []},
+    },
+    "admin/messages.html": {"": {**FRAME, "names": ["code.sign-in", "device"], "texts": [
+
+        {"name": "fraud", "changed_at": None, "group": "fraud"},
+        {"name": "sms.code.sign_in", "changed_at": NOW, "group": "sms.code"},
+    ]}},
+    "admin/message.html": {"": {**FRAME, "name": "code.sign-in", "samples": [
+        Sample("email", "fr", Message("Votre code <b>", "Bonjour\nCode 482915")),
+        Sample("sms", "en", Message("", "482915 is your ê code"), 21, 1, False)]}},
+    "admin/text.html": {
+        "wrong": {**FRAME, "text": TEXT, "said": TEXT["texts"], "changes": [
+            _change(act="text.set", state="applied", before=TEXT["configured"], after=TEXT["texts"])],
+            "errors": [FieldError("text-fr", "holds a link")]},
+        "reader": {**FRAME, "who": READER, "text": {**TEXT, "changed_at": None, "septets": {}},
+                   "said": TEXT["texts"], "changes": []},
     },
     "admin/tokens.html": {
         "one": {**FRAME, "tokens": [TOKEN, {**TOKEN, "id": "b", "revoked_at": NOW, "last_used_at": None}],

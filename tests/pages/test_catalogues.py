@@ -99,6 +99,7 @@ FAMILIES = {
     "admin.limit.": tuple(LIMITS),
     "admin.limit.weaker.": ("more", "less", "neither"),
     "admin.setting.origin.": ("run-time", "environment", "file", "default"),
+    "dashboard.": ("email", "sms"),
     "dashboard.span.": tuple(SPANS),
     "dashboard.when.": tuple(SPANS),
     "dashboard.plot.": ("sign_ins", "delivery", "pauses", "client"),

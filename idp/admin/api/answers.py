@@ -378,3 +378,43 @@ class EffectiveSettings(Answer):
     """All settings."""
 
     items: list[Setting]
+
+
+class TextLine(Answer):
+    """A text of messages that may be replaced."""
+
+    name: str
+    changed_at: datetime | None
+    changed_by: str | None
+
+
+class Texts(Answer):
+    """Every such text."""
+
+    items: list[TextLine]
+
+
+class MessageText(TextLine):
+    """A text as it is said now, and as the settings have it, by language."""
+
+    texts: dict[str, str]
+    configured: dict[str, str]
+    septets: dict[str, int] = Field(description="of an SMS: its length, without what completes it")
+
+
+class MessageSample(Answer):
+    """One message in one language, with nobody's values."""
+
+    channel: str
+    locale: str
+    subject: str
+    text: str
+    septets: int | None
+    parts: int | None
+    is_gsm7: bool | None
+
+
+class MessageSamples(Answer):
+    """A message in every language over every channel."""
+
+    items: list[MessageSample]

@@ -18,6 +18,8 @@ from idp.admin import (
     key_acts,
     limit_acts,
     listing,
+    message_acts,
+    message_samples,
     operation_acts,
     tokens,
 )
@@ -124,6 +126,10 @@ class RevocationGiven(How, key_acts.RevocationAsked):
 
 class LimitAsked(How, limit_acts.LimitGiven):
     """A limit's new value."""
+
+
+class TextAsked(How, message_acts.TextGiven):
+    """Other words."""
 
 
 class BannerAsked(How, operation_acts.BannerGiven):
@@ -339,6 +345,21 @@ def _settings(_call: Call) -> Reply:
     return Reply({"items": effective.describe_settings(current_settings(), os.environ)})
 
 
+def _texts(_call: Call) -> Reply:
+    return Reply({"items": message_acts.list_texts()})
+
+
+def _text(call: Call) -> Reply:
+    return Reply(message_acts.describe_text(call.path["text"]))
+
+
+def _message(call: Call) -> Reply:
+    if call.path["message"] not in message_samples.sample_names():
+        raise NotFound("no such message")
+    samples = message_samples.make_samples(call.path["message"], call.now)
+    return Reply({"items": [message_samples.describe_sample(one) for one in samples]})
+
+
 def _put_banner(call: Call) -> Reply:
     given = {name: getattr(call.body, name) for name in operation_acts.BannerGiven.model_fields}
     return _done(actions.perform(call.actor, "banner.set", operation_acts.BANNER, given, **call.how))
@@ -466,6 +487,16 @@ ROUTES: tuple[Route, ...] = (
           _act("limit.set", "limit", given=("value",)), _DONE, body=LimitAsked),
     Route("POST", "/limits/<limit>/reset", "Let the setting's own value hold again.", "operations.write",
           _act("limit.reset", "limit"), _DONE, body=How),
+    Route("GET", "/messages/<message>", "Show a message as it goes out, with nobody's values.", "operations.read",
+          _message, _one(answers.MessageSamples)),
+    Route("GET", "/texts", "List the texts that messages are made of.", "operations.read", _texts,
+          _one(answers.Texts)),
+    Route("GET", "/texts/<text>", "Show a text in every language.", "operations.read", _text,
+          _one(answers.MessageText)),
+    Route("PUT", "/texts/<text>", "Ask for other words.", "operations.write",
+          _act("text.set", "text", given=("texts",)), _DONE, body=TextAsked),
+    Route("POST", "/texts/<text>/reset", "Say it again as the settings have it.", "operations.write",
+          _act("text.reset", "text"), _DONE, body=How),
     Route("GET", "/dashboard", "Say how signing in goes.", "operations.read", _dashboard, _one(answers.Dashboard),
           query=DashboardAsked),
     Route("GET", "/operations", "Show which channels are off, and the banner.", "operations.read", _operations,

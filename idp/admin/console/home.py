@@ -9,6 +9,7 @@ from idp.admin.console import (
     edit,
     enrol,
     keys,
+    messages,
     operations,
     people,
     register,
@@ -23,7 +24,22 @@ from idp.admin.entry import blueprint, current_actor
 
 __all__ = ["PARTS", "blueprint"]
 # A file each; importing it gives the console its pages.
-PARTS = (clients, edit, register, waiting, people, tokens, enrol, support, operations, dashboard, keys, settings, trial)
+PARTS = (
+    clients,
+    edit,
+    register,
+    waiting,
+    people,
+    tokens,
+    enrol,
+    support,
+    operations,
+    dashboard,
+    keys,
+    settings,
+    messages,
+    trial,
+)
 
 
 @blueprint.get("", strict_slashes=False)

@@ -10,8 +10,10 @@ from prometheus_client import start_http_server
 from sqlalchemy.exc import SQLAlchemyError
 
 from idp import audit, create_app, logs
+from idp.db import db
 from idp.oidc.key_service import KeyUnusable
 from idp.oidc.keys import key_ring
+from idp.overdue import limit_statements
 from idp.settings import Settings
 from idp.worker import start_embedded_worker
 
@@ -24,6 +26,8 @@ def served_app() -> Flask:
 def attend(app: Flask) -> Flask:
     """Give an application what a process that serves it owes it: keys at hand, the worker, the metrics."""
     settings: Settings = app.extensions["sesame"]["settings"]
+    with app.app_context():
+        limit_statements(db.engine, settings.database_timeout)
     _take_keys(app)
     if settings.outbox.embedded_worker:
         worker = start_embedded_worker(app)

@@ -18,6 +18,8 @@ from sqlalchemy.pool import ConnectionPoolEntry
 
 # Seconds.
 _RESTED = 1.0
+# How long a rested connection may take to say that it lives.
+_SIGN_OF_LIFE = 1.0
 NAMES = {
     "ix": "ix_%(column_0_label)s",
     "uq": "uq_%(table_name)s_%(column_0_name)s",
@@ -114,11 +116,13 @@ def _ping_after_rest(engine: Engine) -> None:
     @event.listens_for(engine, "checkout")
     def _taken(connection: Any, record: ConnectionPoolEntry, _proxy: object) -> None:
         if monotonic() - record.info.get("left_at", monotonic()) > _RESTED:
+            patience, connection.patience = getattr(connection, "patience", None), _SIGN_OF_LIFE
             try:
                 engine.dialect.do_ping(connection)
             except engine.dialect.loaded_dbapi.Error as fault:
                 # The pool makes a new one in its place.
                 raise DisconnectionError from fault
+            connection.patience = patience
 
 
 def prepare_engine(engine: Engine, *, begin: bool = True) -> None:

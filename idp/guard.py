@@ -35,7 +35,7 @@ def init_guard(app: Flask) -> None:
     """Check each request before any view, and complete each answer after it."""
     app.config.update(MAX_CONTENT_LENGTH=MAX_BODY, MAX_FORM_MEMORY_SIZE=MAX_BODY, MAX_FORM_PARTS=200)
     app.before_request(_check_request)
-    app.after_request(_complete)
+    app.after_request(complete)
 
 
 def nonce() -> str:
@@ -95,7 +95,8 @@ def headers_for_machines(has_tls: bool) -> Mapping[str, str]:
     return _FOR_MACHINES[has_tls]
 
 
-def _complete(response: Response) -> Response:
+def complete(response: Response) -> Response:
+    """Give an answer the headers that every answer of its kind carries."""
     headers = response.headers
     if response.mimetype == "text/html":
         for name, value in _EVERYWHERE[settings.has_tls].items():

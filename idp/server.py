@@ -10,8 +10,10 @@ from granian.server.mp import MPServer
 from sqlalchemy.exc import SQLAlchemyError
 
 from idp import audit, create_app, leaving, logs, metrics_shared, store_checks
+from idp.db import db
 from idp.oidc.key_service import KeyUnusable
 from idp.oidc.keys import key_ring
+from idp.overdue import limit_statements
 from idp.settings import Settings
 from idp.worker import start_embedded_worker
 
@@ -26,6 +28,8 @@ def attend(app: Flask) -> Flask:
     settings: Settings = app.extensions["sesame"]["settings"]
     show_figures(settings, kind="web")
     refuse_unsound_stores(app)
+    with app.app_context():
+        limit_statements(db.engine, settings.database_timeout)
     _take_keys(app)
     if settings.outbox.embedded_worker:
         worker = start_embedded_worker(app)

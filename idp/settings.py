@@ -870,6 +870,12 @@ class Settings(Section):
     issuer: str = Field(description="the exact issuer string; https, or http on a loopback host (R19)")
     database_url: SecretStr = SecretStr("sqlite:///var/sesame.db")
     database_pool: int = Field(default=5, ge=1, le=100, description="connections per process")
+    database_timeout: timedelta = Field(
+        default=timedelta(seconds=5),
+        ge=timedelta(seconds=1),
+        le=timedelta(seconds=60),
+        description="how long a page waits for one statement of PostgreSQL; workers wait three times as long",
+    )
     redis_url: SecretStr = Field(
         default=SecretStr(""),
         description="redis://, rediss://, unix://, redis+sentinel:// or redis+cluster:// (`docs/howto/redis.md`); "

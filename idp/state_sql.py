@@ -5,6 +5,7 @@ Every act is one statement, so it is atomic on both without a transaction of our
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +14,10 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from idp.db import engine_options, prepare_engine
+from idp.overdue import limit_statements
 from idp.state import StateDown, Stored
 
+_LONGEST = timedelta(seconds=2)
 # In PostgreSQL the migrations make it, unlogged: what expires need not survive a crash.
 _TABLE = text(
     "CREATE TABLE IF NOT EXISTS state_entries (key VARCHAR(300) PRIMARY KEY, value TEXT NOT NULL, "
@@ -60,6 +63,7 @@ class SqlStore:
     def __init__(self, url: str, *, pool: int = 5) -> None:
         self._engine = create_engine(url, **_options(url, pool))
         prepare_engine(self._engine, begin=False)
+        limit_statements(self._engine, _LONGEST)
         if self._engine.dialect.name == "sqlite":
             with self._engine.connect() as connection:
                 connection.execute(_TABLE)

@@ -16,7 +16,7 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 from idp import audit, clock, csrf, entropy, figures, i18n, logs, metrics, operations, session, tracing
 from idp.csrf import StaleForm
 from idp.db import db
-from idp.guard import allow_form_target, init_guard, nonce
+from idp.guard import allow_form_target, complete, init_guard, nonce
 from idp.session import Proof, Session
 from idp.settings import settings
 from idp.state import StateDown
@@ -263,11 +263,10 @@ def _finish(response: Response) -> Response:
     """Write the audit events, then the cookies, then one line of log."""
     try:
         audit.flush()
-    except DBAPIError as fault:
-        # An act that leaves no trace does not happen: no cookie, no answer.
-        db.session.rollback()
+    except (DBAPIError, PoolTimeout) as fault:
+        # An act that leaves no trace does not happen: no cookie, no answer but that.
         log.error("audit-unwritable", exc_info=fault)
-        return _machine_error(503) if _for_machines() else make_response("", 503)
+        response = complete(_store_down(fault))
     if response.status_code < 500:
         _set_cookies(response)
     route = request.url_rule.rule if request.url_rule else "-"

@@ -18,6 +18,7 @@ from idp.accounts import contact_changes, provision
 from idp.accounts.new_devices import tell_new_devices
 from idp.admin import secret_warnings
 from idp.audit import sealing
+from idp.db import db
 from idp.lanes import Lanes
 from idp.messages import outbox
 from idp.messages.delivery import Courier
@@ -25,6 +26,7 @@ from idp.oidc.back_channel_logout import LOGOUT
 from idp.oidc.notice_courier import NoticeCourier
 from idp.oidc.rotation import tend_keys
 from idp.oidc.security_event_delivery import SECURITY_EVENTS
+from idp.overdue import limit_statements
 from idp.settings import settings
 from idp.state import state
 
@@ -74,6 +76,9 @@ CHORES: list[Chore] = [
 
 def run_worker(app: Flask) -> None:
     """Work until SIGTERM or Ctrl-C; messages under way are finished first."""
+    with app.app_context():
+        # Chores look at many rows.
+        limit_statements(db.engine, 3 * settings.database_timeout)
     worker = Worker(app, look_every=_LOOK_ALONE)
 
     async def work() -> None:

@@ -119,8 +119,8 @@ class Proxy:
             pumps = (self._pump(flow, reader, their_writer, is_answer=False),
                      self._pump(flow, their_reader, writer, is_answer=True))  # fmt: skip
             await asyncio.gather(*pumps)
-        except OSError:
-            # What it leads to is gone, and so is this.
+        except (OSError, asyncio.CancelledError):
+            # What it leads to is gone, or the drill is over.
             writer.transport.abort()
         finally:
             self._flows.discard(flow)

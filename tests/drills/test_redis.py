@@ -6,6 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from tests.drills.figures import Figures
+from tests.drills.promises import assert_everybody_is_themselves, assert_unavailable, finish, status_of
 from tests.drills.site import Site, wait_until
 from tests.drills.visitor import RelyingParty, Visitor
 
@@ -139,42 +140,3 @@ def test_redis_half_open(site: Site, figures: Figures) -> None:
     figures.add("connections that went deaf", held)
     figures.add("pages answered 503", len(refusals))
     figures.add("slowest", max((seen.took for seen in refusals), default=0.0))
-
-
-def finish(visitor: Visitor) -> str:
-    """Go on from where a visitor is until the relying party is reached."""
-    ends_at = time.monotonic() + 30
-    while (grant := visitor.grant) is None:
-        assert time.monotonic() < ends_at, visitor.seen[-3:]
-        visitor.take_next_step()
-    return grant
-
-
-def assert_unavailable(visitor: Visitor) -> None:
-    """A page for people, that says when to come back, within three seconds, with no cookie in it."""
-    refusal = visitor.refusal
-    assert refusal is not None, visitor.path
-    assert (refusal.status, refusal.heading) == (503, "Le service ne répond pas pour le moment")
-    assert refusal.retry_after
-    assert refusal.took < 3.0
-    assert visitor.answer is not None
-    assert "Set-Cookie" not in visitor.answer.headers
-
-
-def assert_everybody_is_themselves(site: Site, visitors: list[Visitor]) -> None:
-    """Redeem what everybody was given, and see whose it is: no answer may have reached somebody else (RC-31)."""
-    service = RelyingParty(site)
-    told = []
-    for visitor in visitors:
-        answer = service.exchange(str(visitor.grant))
-        assert answer is not None
-        assert answer.status_code == 200, answer.text
-        claims = service.userinfo(answer.json()["access_token"])
-        assert claims is not None
-        told.append((claims.json()["email"], visitor.person.email))
-    assert [got for got, _ in told] == [own for _, own in told]
-
-
-def status_of(site: Site, path: str) -> int:
-    answer = site.front.send(RelyingParty(site).session, "GET", path)
-    return 0 if answer is None else answer.status_code

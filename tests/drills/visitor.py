@@ -45,6 +45,7 @@ class Visitor:
         self.browser = requests.Session()
         self.browser.trust_env = False
         self.seen: list[Refusal] = []
+        self.typed: list[str] = []
         self.answer: requests.Response | None = None
         self.path = ""
         self._messages_before = 0
@@ -78,7 +79,8 @@ class Visitor:
         return self.submit("send", channel=self.channel)
 
     def type_code(self, code: str | None = None) -> "Visitor":
-        return self.submit("code", code=code or self.code)
+        self.typed.append(code or self.code)
+        return self.submit("code", code=self.typed[-1])
 
     @property
     def forms(self) -> dict[str, Form]:
@@ -90,6 +92,12 @@ class Visitor:
     def status(self) -> int:
         """Return the status of the last answer; 502 when there was none."""
         return 502 if self.answer is None else self.answer.status_code
+
+    @property
+    def heading(self) -> str:
+        """Return the page's own words."""
+        found = _HEADING.search(self.answer.text) if self.answer is not None else None
+        return found[1].strip() if found else ""
 
     @property
     def refusal(self) -> Refusal | None:

@@ -64,6 +64,12 @@ class Relay:
             self._controller.stop()
             self._controller = None
 
+    def restart(self, port: int) -> None:
+        """Listen again where it did, without TLS."""
+        self._controller = _Controller(self, hostname="127.0.0.1", port=port, ident="test relay")
+        self._controller.start()
+        self.port = port
+
     @property
     def texts(self) -> list[str]:
         bodies = [mail.get_body(preferencelist=("plain",)) for mail in self.mails]

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 from flask import Flask
-from sqlalchemy import create_engine
+from sqlalchemy import create_engine, text
 from sqlalchemy.engine import Engine
 
 from idp.db import db
@@ -112,3 +112,22 @@ def test_without_the_database_nobody_signs_in_and_the_node_is_not_ready(
     assert not answer.headers.getlist("Set-Cookie")
     assert visitor.browser.get("/healthz/ready").status_code == 503
     assert visitor.browser.get("/healthz/live").status_code == 200
+
+
+def test_what_leaves_no_trace_does_not_happen_and_the_page_says_so_RC_10(visitor: Visitor, whole_app: Flask) -> None:
+    form = visitor.start().page
+    with whole_app.app_context():
+        # As a database that takes reads only: every event is refused.
+        db.session.execute(text("ALTER TABLE audit_events RENAME TO audit_events_away"))
+        db.session.commit()
+
+    answer = visitor.browser.submit(form.text, "/identify", nir="1991399999001", password="wrong-horse-9-battery")
+    with whole_app.app_context():
+        db.session.execute(text("ALTER TABLE audit_events_away RENAME TO audit_events"))
+        db.session.commit()
+
+    assert answer.status_code == 503
+    assert "data-reference" in answer.text
+    assert answer.headers["Retry-After"]
+    assert "default-src 'none'" in answer.headers["Content-Security-Policy"]
+    assert not answer.headers.getlist("Set-Cookie")

@@ -1,7 +1,7 @@
 """The machine-facing endpoints: one table, how its functions are called, and the Flask that serves it (R21)."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, Literal
 from urllib.parse import parse_qsl
 
@@ -76,7 +76,9 @@ def answer_request(endpoint: Endpoint, path: str, read: Callable[[], ProtocolReq
         log.info("protocol-refusal", endpoint=path, error=refusal.code, detail=refusal.detail or refusal.description)
         answer = _refuse(refusal, endpoint)
     write_when_due(clock.now())
-    return replace(answer, headers={**answer.headers, **_FOR_SCRIPTS}) if endpoint.for_scripts else answer
+    if endpoint.for_scripts:
+        return ProtocolResponse(answer.status, answer.body, {**answer.headers, **_FOR_SCRIPTS})
+    return answer
 
 
 def read_form(raw: bytes) -> tuple[dict[str, str], dict[str, tuple[str, ...]]]:

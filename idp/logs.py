@@ -9,6 +9,7 @@ from typing import Any
 import structlog
 
 _LONGEST = 500
+_lowest = logging.INFO
 _FORBIDDEN = re.compile(
     r"nir|passw|secret|token|assertion|authorization|cookie|e_?mail|mobile|phone|address$|verifier|^code$|^otp|^csrf",
     re.I,
@@ -29,6 +30,8 @@ _SHAPES = (
 
 def configure_logs(level: str) -> None:
     """Send every record, ours and the libraries', to standard error as JSON."""
+    global _lowest
+    _lowest = getattr(logging, level.upper())
     structlog.configure(
         processors=[
             structlog.contextvars.merge_contextvars,
@@ -45,6 +48,11 @@ def configure_logs(level: str) -> None:
     # Authlib prints whole tokens at DEBUG, httpx whole URLs at INFO.
     for noisy in ("authlib", "httpx", "urllib3", "smpplib"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
+
+
+def tells(level: int) -> bool:
+    """Tell whether lines of a level are written, for those that are not worth putting together otherwise."""
+    return level >= _lowest
 
 
 def get_logger() -> Any:

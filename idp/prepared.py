@@ -15,7 +15,8 @@ from typing import Any
 
 import psycopg
 from psycopg.pq import DiagnosticField, ExecStatus, Format
-from sqlalchemy import JSON, DateTime, Executable, Integer, LargeBinary, String
+from pydantic_core import to_json
+from sqlalchemy import JSON, DateTime, Engine, Executable, Integer, LargeBinary, String
 from sqlalchemy.dialects.postgresql import psycopg as dialects
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.pool import PoolProxiedConnection
@@ -41,22 +42,23 @@ class Prepared:
         Raises SQLAlchemy's `OperationalError` when the database refuses or is gone, `TimeoutError` when no connection
         is free.
         """
+        engine = db.engine
         is_under_way = db.session.registry.has() and db.session().in_transaction()
-        if is_under_way or db.engine.dialect.name == "sqlite":
+        if is_under_way or engine.dialect.name == "sqlite":
             row = db.session.execute(self._statement, values).one_or_none()
             if not self._statement.is_select:
                 db.session.commit()
             return row
-        return self._ask(self._arguments(values))
+        return self._ask(engine, self._arguments(values))
 
-    def _ask(self, arguments: list[bytes | None]) -> Any:
-        lent = db.engine.raw_connection()
+    def _ask(self, engine: Engine, arguments: list[bytes | None]) -> Any:
+        lent = engine.raw_connection()
         try:
             return self._execute(lent, arguments)
         except psycopg.Error as fault:
             if lent.driver_connection.broken:  # type: ignore[union-attr]
                 # What this one has lost the others have, too.
-                db.engine.dispose()
+                engine.dispose()
             lent.invalidate()
             # Without the values: they are nobody's business, whatever becomes of the message.
             raise OperationalError(None, None, fault) from fault
@@ -138,7 +140,7 @@ def _write(value: Any) -> bytes | None:
         return value.isoformat().encode()
     if isinstance(value, bytes):
         return b"\\x" + value.hex().encode()
-    return json.dumps(value, ensure_ascii=True).encode()
+    return to_json(value)
 
 
 def _read_moment(raw: bytes) -> datetime:

@@ -16,11 +16,10 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, cast
 from urllib.parse import urlsplit
 
-from flask import current_app
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, ValidationError, model_validator
-from werkzeug.local import LocalProxy
 
 from idp.addresses import Network, read_networks
+from idp.per_app import Of, ours
 
 PREFIX = "IDP_"
 _PROXY_SECRET = re.compile(r"[!-~]{16,}")
@@ -1164,7 +1163,7 @@ def _duration(value: Any) -> Any:
 
 def current_settings() -> Settings:
     """Return the settings of the provider that answers now, as an object of their own."""
-    return cast(Settings, current_app.extensions["sesame"]["settings"])
+    return cast(Settings, ours()["settings"])
 
 
-settings = cast(Settings, LocalProxy(current_settings))
+settings = cast(Settings, Of("settings"))

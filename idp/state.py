@@ -12,11 +12,10 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Generic, Protocol, TypeVar, cast
 
-from flask import current_app
 from pydantic import TypeAdapter
-from werkzeug.local import LocalProxy
 
 from idp import clock
+from idp.per_app import Of
 
 T = TypeVar("T")
 B = TypeVar("B")
@@ -189,9 +188,5 @@ def _epoch() -> float:
     return clock.now().timestamp()
 
 
-def _current() -> State:
-    return cast(State, current_app.extensions["sesame"]["state"])
-
-
 # The short-lived state of the provider that answers now.
-state = cast(State, LocalProxy(_current))
+state = cast(State, Of("state"))

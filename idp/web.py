@@ -1,5 +1,6 @@
 """Flask's side of every page: the session cookie, the common context, error pages with a spoken reference."""
 
+import logging
 import time
 from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
@@ -276,13 +277,20 @@ def _finish(response: Response) -> Response:
 
 def note_request(method: str, route: str, status: int) -> None:
     """Measure one request and write its line of log."""
-    took = time.perf_counter() - g.get("started", time.perf_counter())
-    metrics.HTTP.labels(route, str(status)).observe(took)
+    ends = time.perf_counter()
+    took = ends - g.get("started", ends)
+    _timer(route, status).observe(took)
     if "tracing" in current_app.extensions["sesame"]:
         tracing.name_request(method, route)
-    log.info(
-        "request", method=method, route=route, status=status, ms=round(took * 1000, 1), reference=g.get("reference")
-    )
+    if logs.tells(logging.INFO):
+        log.info(
+            "request", method=method, route=route, status=status, ms=round(took * 1000, 1), reference=g.get("reference")
+        )
+
+
+@lru_cache(maxsize=1024)
+def _timer(route: str, status: int) -> Any:
+    return metrics.HTTP.labels(route, str(status))
 
 
 def _set_cookies(response: Response) -> None:

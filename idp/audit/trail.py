@@ -20,6 +20,8 @@ from idp.db import Base, Moment, db
 from idp.prepared import Prepared
 
 Fact = str | int | bool | None
+# An event before it is written: its columns by name.
+Row = dict[str, Any]
 LONGEST_REASON = 80
 _LONGEST_OUTCOME = 40
 
@@ -92,25 +94,24 @@ def record(
     **facts: Fact,
 ) -> None:
     """Keep one event for `flush`; what looks like a NIR, an address, a number or a token is blotted out."""
-    row = AuditEvent(
-        uid=entropy.identifier(),
-        at=clock.now(),
-        event=event,
-        outcome=outcome[:_LONGEST_OUTCOME],
-        reason=None if reason is None else logs.clean(reason)[:LONGEST_REASON],
-        account_id=account_id,
-        client_id=client_id,
-        administrator=administrator,
-        reference=g.get("reference") if has_request_context() else None,
-        facts={name: logs.clean(value) for name, value in facts.items()},
+    content = (
+        entropy.identifier(),
+        clock.now(),
+        event,
+        outcome[:_LONGEST_OUTCOME],
+        None if reason is None else logs.clean(reason)[:LONGEST_REASON],
+        account_id,
+        client_id,
+        administrator,
+        g.get("reference") if has_request_context() else None,
+        {name: logs.clean(value) for name, value in facts.items()},
     )
-    row.mac = mac_of(canonical([getattr(row, name) for name in NAMES]))
-    waiting().append(row)
+    waiting().append(dict(zip(_ALL, (*content, mac_of(canonical(content))), strict=True)))
 
 
 def flush() -> None:
     """Write the events that wait; what the request left uncommitted in ``db.session`` is abandoned first."""
-    events = waiting()
+    events = g.get("audit_events")
     if not events:
         return
     if db.session.registry.has():
@@ -118,15 +119,13 @@ def flush() -> None:
     g.audit_events = []
     if len(events) == 1:
         # The usual case, at every token of a machine: one statement, which is a transaction of its own.
-        _WRITE.run({name: getattr(events[0], name) for name in _ALL})
+        _WRITE.run(events[0])
         return
-    db.session.add_all(events)
+    db.session.execute(insert(AuditEvent), events)
     db.session.commit()
 
 
-def waiting() -> list[AuditEvent]:
+def waiting() -> list[Row]:
     """Return the events that `flush` will write."""
-    if "audit_events" not in g:
-        g.audit_events = []
-    events: list[AuditEvent] = g.audit_events
+    events: list[Row] = g.setdefault("audit_events", [])
     return events

@@ -1,7 +1,5 @@
 """What the provider says of itself: read off the tables, so that it cannot promise what is not there."""
 
-import hashlib
-import json
 from typing import Any
 
 from idp import clock
@@ -17,7 +15,7 @@ from idp.oidc.jwks_watch import note_fetch
 from idp.oidc.keys import key_ring
 from idp.oidc.pkce import METHODS as PKCE_METHODS
 from idp.oidc.profiles import ASYMMETRIC
-from idp.oidc.protocol import ProtocolRequest, ProtocolResponse
+from idp.oidc.protocol import Document, ProtocolRequest, ProtocolResponse, publish
 from idp.oidc.response_modes import RESPONSE_MODES
 from idp.oidc.response_types import response_types
 from idp.settings import Settings, current_settings, settings
@@ -25,15 +23,15 @@ from idp.settings import Settings, current_settings, settings
 PROMPTS = ("none", "login", "consent", "select_account")
 _TOKEN_CLAIMS = ("iss", "sub", "aud", "exp", "iat", "auth_time", "nonce", "acr", "amr", "sid", "at_hash")
 # By the identity of the settings, which are kept along so that it stays theirs.
-_documents: dict[int, tuple[Settings, bytes, str]] = {}
+_documents: dict[int, tuple[Settings, Document]] = {}
 
 
 def discovery(request: ProtocolRequest) -> ProtocolResponse:
     """Return the metadata document (OpenID Connect Discovery §3, RFC 8414 §2)."""
     ours = current_settings()
     if id(ours) not in _documents:
-        _documents[id(ours)] = (ours, *_encode(metadata()))
-    return _cacheable(request, *_documents[id(ours)][1:], max_age=3600)
+        _documents[id(ours)] = (ours, publish(metadata()))
+    return _cacheable(request, _documents[id(ours)][1], max_age=3600)
 
 
 def jwks(request: ProtocolRequest) -> ProtocolResponse:
@@ -41,7 +39,7 @@ def jwks(request: ProtocolRequest) -> ProtocolResponse:
     ring = key_ring()
     if request.method == "GET":
         note_fetch(request.address, ring.newest_at, clock.now())
-    return _cacheable(request, *_encode(ring.jwks), max_age=int(settings.keys.jwks_max_age.total_seconds()))
+    return _cacheable(request, ring.document, max_age=int(settings.keys.jwks_max_age.total_seconds()))
 
 
 def metadata() -> dict[str, Any]:
@@ -128,13 +126,8 @@ def _mtls_aliases() -> dict[str, Any]:
     return {"mtls_endpoint_aliases": {name: base + path for name, path in names.items()}} if base else {}
 
 
-def _encode(document: dict[str, Any]) -> tuple[bytes, str]:
-    body = json.dumps(document, separators=(",", ":")).encode()
-    return body, f'"{hashlib.sha256(body).hexdigest()[:32]}"'
-
-
-def _cacheable(request: ProtocolRequest, body: bytes, etag: str, *, max_age: int) -> ProtocolResponse:
-    headers = {"Content-Type": "application/json", "Cache-Control": f"public, max-age={max_age}", "ETag": etag}
-    if request.headers.get("if-none-match") == etag:
+def _cacheable(request: ProtocolRequest, document: Document, *, max_age: int) -> ProtocolResponse:
+    headers = {"Content-Type": "application/json", "Cache-Control": f"public, max-age={max_age}", "ETag": document.etag}
+    if request.headers.get("if-none-match") == document.etag:
         return ProtocolResponse(304, b"", headers)
-    return ProtocolResponse(200, body, headers)
+    return ProtocolResponse(200, document.body, headers)

@@ -1,7 +1,7 @@
 """The machine-facing endpoints: one table, how its functions are called, and the Flask that serves it (R21)."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, Literal
 from urllib.parse import parse_qsl
 
@@ -79,7 +79,9 @@ def answer_request(endpoint: Endpoint, path: str, read: Callable[[], ProtocolReq
     now = clock.now()
     write_when_due(now)
     write_secrets_when_due(now)
-    return replace(answer, headers={**answer.headers, **_FOR_SCRIPTS}) if endpoint.for_scripts else answer
+    if endpoint.for_scripts:
+        return ProtocolResponse(answer.status, answer.body, {**answer.headers, **_FOR_SCRIPTS})
+    return answer
 
 
 def read_form(raw: bytes) -> tuple[dict[str, str], dict[str, tuple[str, ...]]]:

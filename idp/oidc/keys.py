@@ -8,6 +8,7 @@ import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import cached_property
 from typing import Any, Literal
 
 from sqlalchemy import JSON, Index, LargeBinary, String, select, text
@@ -20,6 +21,7 @@ from idp.oidc import key_events
 from idp.oidc.jose.own import ALGORITHMS, Algorithm, SigningKey, check_pair, claimed_kid, load_public
 from idp.oidc.key_service import KeyUnusable
 from idp.oidc.key_store import find_service
+from idp.oidc.protocol import Document, publish
 from idp.per_app import PerApp
 from idp.settings import settings
 
@@ -74,6 +76,11 @@ class KeyRing:
     def jwks(self) -> dict[str, list[dict[str, str]]]:
         """Return the public half of every key."""
         return {"keys": [dict(key.public_jwk) for key in self.by_kid.values()]}
+
+    @cached_property
+    def document(self) -> Document:
+        """Return the JWKS as it is served (RFC 7517 §5)."""
+        return publish(self.jwks)
 
 
 @dataclass

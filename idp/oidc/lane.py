@@ -161,9 +161,14 @@ def _as_request(environ: Environ, body: bytes, ours: Settings) -> ProtocolReques
 
 
 def _headers(answer: ProtocolResponse, ours: Settings) -> list[tuple[str, str]]:
-    headers = {**answer.headers, "Content-Length": str(len(answer.body))}
-    for name, value in headers_for_machines(ours.has_tls).items():
-        headers.setdefault(name, value)
+    headers = [*answer.headers.items(), ("Content-Length", str(len(answer.body)))]
+    headers += _missing(tuple(answer.headers), ours.has_tls)
     if answer.status == 304:
-        return [(name, value) for name, value in headers.items() if name not in _OF_A_BODY]
-    return list(headers.items())
+        return [line for line in headers if line[0] not in _OF_A_BODY]
+    return headers
+
+
+@lru_cache(maxsize=256)
+def _missing(names: tuple[str, ...], has_tls: bool) -> list[tuple[str, str]]:
+    """Return what every answer carries and this one does not yet."""
+    return [line for line in headers_for_machines(has_tls).items() if line[0] not in names]

@@ -1,9 +1,11 @@
 """The shape of a machine-facing endpoint (R21): a plain function from a `ProtocolRequest` to a `ProtocolResponse`."""
 
-import json
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
+
+from pydantic_core import to_json
 
 NO_STORE = {"Cache-Control": "no-store", "Pragma": "no-cache"}
 # RFC 8707 §2, RFC 8693 §2.1: these alone "MAY" be sent more than once.
@@ -35,7 +37,20 @@ class ProtocolResponse:
     headers: Mapping[str, str] = field(default_factory=dict)
 
 
+@dataclass(frozen=True, slots=True)
+class Document:
+    """What is published as it is, put into bytes once, and its name for caches."""
+
+    body: bytes
+    etag: str
+
+
+def publish(tree: Any) -> Document:
+    """Return a document that is JSON."""
+    body = to_json(tree)
+    return Document(body, f'"{hashlib.sha256(body).hexdigest()[:32]}"')
+
+
 def json_response(status: int, content: Any, headers: Mapping[str, str] = NO_STORE) -> ProtocolResponse:
     """Return ``content`` as JSON that nobody keeps."""
-    body = json.dumps(content, separators=(",", ":"), ensure_ascii=False).encode()
-    return ProtocolResponse(status, body, {"Content-Type": "application/json", **headers})
+    return ProtocolResponse(status, to_json(content), {"Content-Type": "application/json", **headers})

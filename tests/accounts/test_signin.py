@@ -198,7 +198,7 @@ class TestAlike:
             sign_in(clock, nir=nir, password=password, cookie=cookie)
             event.remove(db.engine, "before_cursor_execute", listen)
             asked[who] = statements
-            told[who] = [(e.event, e.outcome, e.reason, str(e.facts)) for e in audit.waiting()]
+            told[who] = [(e["event"], e["outcome"], e["reason"], str(e["facts"])) for e in audit.waiting()]
 
         assert len({tuple(statements) for statements in asked.values()}) == 1, asked
         assert len({tuple(events) for events in told.values()}) == 1, told
@@ -232,7 +232,7 @@ class TestPause:
             clock.step(seconds=1)
 
         compared = db.session.scalars(select(AuditEvent).where(AuditEvent.outcome == "wrong")).all()
-        waiting = [event for event in audit.waiting() if event.outcome == "wrong"]
+        waiting = [event for event in audit.waiting() if event["outcome"] == "wrong"]
         assert len(compared) + len(waiting) == 6
         assert isinstance(answers[-1], Paused)
 

@@ -4,6 +4,7 @@ Whoever verifies names the token type it wants; the algorithm is the key's own, 
 """
 
 import base64
+import functools
 import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ from jose import jwk as jose_jwk
 from jose.backends.base import Key
 from jose.exceptions import JOSEError
 from joserfc.jwk import ECKey, RSAKey
+from pydantic_core import to_json
 
 # The pure-Python backends are slow, and one of them leaks by its timing (CVE-2024-23342).
 if backends.RSAKey.__name__ != "CryptographyRSAKey" or backends.ECKey.__name__ != "CryptographyECKey":
@@ -107,8 +109,18 @@ def _published(key: RSAKey | ECKey, alg: Algorithm) -> dict[str, str]:
 
 
 def sign(claims: Mapping[str, Any], key: SigningKey, *, typ: str) -> str:
-    """Return ``claims`` as a signed JWT of type ``typ``."""
-    return str(jwt.encode(dict(claims), key.private, algorithm=key.alg, headers={"kid": key.kid, "typ": typ}))
+    """Return ``claims`` as a signed JWT of type ``typ``.
+
+    The key signs, which is python-jose's; the text is put together here, as it would be by `jose.jwt.encode`, which
+    builds the same header anew for each token.
+    """
+    text = f"{_header(key.kid, key.alg, typ)}.{_unpadded(to_json(claims))}"
+    return f"{text}.{_unpadded(key.private.sign(text.encode()))}"
+
+
+@functools.lru_cache(maxsize=256)
+def _header(kid: str, alg: Algorithm, typ: str) -> str:
+    return _unpadded(to_json({"alg": alg, "kid": kid, "typ": typ}))
 
 
 def read_own(

@@ -30,12 +30,17 @@ ROLES: Final[dict[str, frozenset[str]]] = {
     "editor": frozenset({"clients.read", "clients.write", "clients.secrets", "clients.suspend", "tokens.write"}),
     "approver": frozenset({"clients.read", "clients.approve", "clients.suspend", "emergency", "tokens.write"}),
     "key-holder": frozenset({"clients.read", "clients.secrets", "keys.read", "keys.rotate", "tokens.write"}),
-    "support": frozenset({"support.read", "support.act"}),
+    "support": frozenset({"support.read", "support.act", "tokens.write"}),
     "auditor": frozenset({"clients.read", "audit.read", "administrators.read", "tokens.write"}),
     "role-admin": frozenset({"administrators.read", "administrators.write", "administrators.approve", "tokens.write"}),
 }
 # What a token may hold only if it is tied to addresses: whoever steals it must also be there.
-NEEDS_NETWORK: Final = frozenset({"clients.approve", "administrators.write", "administrators.approve", "emergency"})
+NEEDS_NETWORK: Final = frozenset(
+    {
+        "clients.approve", "administrators.write", "administrators.approve", "emergency", "support.read", "support.act",
+        "audit.read",
+    }
+)  # fmt: skip
 
 
 def permissions_of(roles: Iterable[str]) -> frozenset[str]:

@@ -46,14 +46,14 @@ ROLES: Final[dict[str, frozenset[str]]] = {
     "key-holder": _of(
         "clients.read clients.secrets operations.read keys.read keys.rotate keys.approve emergency tokens.write"
     ),
-    "support": _of("support.read support.act"),
+    "support": _of("support.read support.act tokens.write"),
     "auditor": _of("clients.read operations.read audit.read administrators.read tokens.write"),
     "role-admin": _of("administrators.read administrators.write administrators.approve tokens.write"),
 }
 # What a token may hold only if it is tied to addresses: whoever steals it must also be there.
 NEEDS_NETWORK: Final = _of(
     "clients.approve administrators.write administrators.approve operations.write operations.approve "
-    "keys.rotate keys.approve emergency"
+    "keys.rotate keys.approve emergency support.read support.act audit.read"
 )
 
 

@@ -8,9 +8,17 @@ def audit_cut(position: int) -> None:
     record("audit-cut", position=position)
 
 
-def audit_read(*, administrator: str | None, by: str, found: int) -> None:
-    """Somebody searched the trail; ``by`` names what was searched for, not its value."""
-    record("audit-read", administrator=administrator, by=by, found=found)
+def audit_read(*, administrator: str, surface: str, by: str, found: int, account_id: str | None) -> None:
+    """Somebody searched the trail: ``by`` names what was searched for; only whose trail it was is said by its id."""
+    record("audit-read", administrator=administrator, account_id=account_id, surface=surface, by=by, found=found)
+
+
+def audit_person_named(*, administrator: str, surface: str, account_id: str | None) -> None:
+    """Somebody asked which account a NIR names, to search the trail by it."""
+    record(
+        "audit-person", outcome="found" if account_id else "not-found", administrator=administrator,
+        account_id=account_id, surface=surface,
+    )  # fmt: skip
 
 
 def audit_exported(*, events: int, first: int, last: int) -> None:

@@ -9,13 +9,14 @@ from typing import Any, TextIO
 
 import click
 
-from idp import clock
-from idp.accounts import directory, nir
+from idp import audit, clock
+from idp.admin import trail_looks
 from idp.audit import events, export, search
 from idp.audit.checkpoints import Checkpoint, list_checkpoints, make_key, parse_checkpoints, public_keys
 from idp.audit.sealing import seal_all
 from idp.audit.verify import Verdict, is_late, verify
 from idp.audit.walk import Finding
+from idp.commands.acting import current_operator, refusals
 from idp.commands.program import application, as_json, cli, say
 from idp.db import db
 
@@ -101,8 +102,7 @@ def audit_search(
             reference=reference.strip().upper(), account_id=_account_of(typed) if typed else account,
             client_id=client, administrator=administrator, event=event, since=_utc(since), until=_utc(until),
         )  # fmt: skip
-        found = search.search(wanted, limit=limit)
-        events.audit_read(administrator=None, by=wanted.fields, found=len(found))
+        found = trail_looks.search_trail(current_operator(), wanted, limit=limit)
         say([search.describe(one) for one in found], as_json)
 
 
@@ -190,13 +190,11 @@ def _list(findings: Iterable[Finding]) -> None:
 
 
 def _account_of(typed: str) -> str:
-    try:
-        account = directory.find_account_by_nir(nir.parse_nir(typed))
-    except nir.NirFault:
-        account = None
-    if account is None:
-        raise click.ClickException("no such account")
-    return account.id
+    with refusals():
+        try:
+            return trail_looks.name_person(current_operator(), typed)
+        finally:
+            audit.flush()
 
 
 def _utc(moment: datetime | None) -> datetime | None:

@@ -19,7 +19,8 @@ from idp.admin import actions
 from idp.admin.actors import operator
 from idp.admin.administrators import add_administrator
 from idp.admin.api.openapi import PREFIX, openapi
-from idp.admin.api.routes import ROUTES, Route
+from idp.admin.api.routes import ROUTES
+from idp.admin.api.shape import Route
 from idp.admin.roles import PERMISSIONS, ROLES
 from idp.admin.tokens import AdminToken
 from idp.db import db

@@ -8,7 +8,8 @@ from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
 from idp.admin.api.answers import Problem
-from idp.admin.api.routes import ROUTES, Route
+from idp.admin.api.routes import ROUTES
+from idp.admin.api.shape import Route
 
 PREFIX = "/admin/api"
 _SCHEMA = "#/components/schemas/{model}"
@@ -50,7 +51,7 @@ def openapi() -> dict[str, Any]:
         "info": {
             "title": "Sésame: administration",
             "version": "1",
-            "description": "Clients, changes, administrators and tokens. See docs/howto/administer-clients.md.",
+            "description": "Clients, changes, administrators, tokens, support desk, audit trail. See docs/howto.",
         },
         "paths": paths,
         "components": {
@@ -62,7 +63,7 @@ def openapi() -> dict[str, Any]:
 
 
 def _operation(route: Route, names: dict[Any, str]) -> dict[str, Any]:
-    refusals = {**REFUSALS, **(_VERSIONED if route.needs_version else {})}
+    refusals = {**REFUSALS, **(_VERSIONED if route.needs_version else {}), **route.refusals}
     problem = {"application/problem+json": {"schema": {"$ref": names[Problem]}}}
     responses: dict[str, Any] = {
         str(status): {

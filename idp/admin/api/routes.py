@@ -2,12 +2,10 @@
 
 import os
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from datetime import datetime
 from typing import Any, Literal
 from zoneinfo import ZoneInfo
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from idp import entropy
 from idp.admin import (
@@ -23,9 +21,9 @@ from idp.admin import (
     operation_acts,
     tokens,
 )
-from idp.admin.actors import Actor
 from idp.admin.administrators import describe_administrator, list_administrators
-from idp.admin.api import answers
+from idp.admin.api import answers, desk, trail
+from idp.admin.api.shape import Call, Paged, Query, Reply, Route
 from idp.admin.changes import STATES, AdminChange, describe_change, list_changes
 from idp.admin.faults import NotFound
 from idp.admin.looks import KeysAsked, UrisAsked, look
@@ -36,19 +34,6 @@ from idp.admin.transfer import TransferAsked
 from idp.db import db
 from idp.oidc.registration import KINDS
 from idp.settings import current_settings, settings
-
-
-class Query(BaseModel):
-    """The parameters of an address: each known, each once."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class Paged(Query):
-    """Some of a list."""
-
-    limit: int = Field(default=50, ge=1, le=200)
-    after: str | None = Field(default=None, max_length=80, pattern=r"^[A-Za-z0-9._~-]+$")
 
 
 class ClientsAsked(Paged):
@@ -140,56 +125,6 @@ class UrisGiven(UrisAsked):
     """Redirect URIs to be judged, of characters that JSON can say back."""
 
     uris: list[Url] = Field(max_length=100)
-
-
-@dataclass(frozen=True)
-class Call:
-    """One request, read."""
-
-    actor: Actor
-    path: Mapping[str, str]
-    query: Any
-    body: Any
-    version: int | None
-    now: datetime
-
-    @property
-    def how(self) -> dict[str, Any]:
-        """Return the words that go with an act."""
-        return {"reason": self.body.reason, "emergency": self.body.emergency, "version": self.version, "now": self.now}
-
-
-@dataclass(frozen=True)
-class Reply:
-    """What is answered."""
-
-    body: Any
-    status: int = 200
-    version: int | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Route:
-    """One address: the permission it needs, what it takes, and what it answers when all is well."""
-
-    method: str
-    path: str
-    summary: str
-    permission: str
-    function: Callable[[Call], Reply]
-    answers: Mapping[int, type[answers.Answer]]
-    query: type[Query] = Query
-    body: type[Strict] | None = None
-    # The version looked at must come in `If-Match` (RFC 9110 §13.1.1): 428 without it, 412 when it is over.
-    needs_version: bool = False
-    tells_version: bool = False
-    refusals: tuple[int, ...] = field(default=())
-
-    @property
-    def name(self) -> str:
-        """Return the operation's name."""
-        words = [word.strip("<>") for word in self.path.split("/") if word]
-        return "-".join((self.method.lower(), *words)) or self.method.lower()
 
 
 def _done(done: actions.Done, *, status: int = 200) -> Reply:
@@ -509,4 +444,6 @@ ROUTES: tuple[Route, ...] = (
     Route("POST", "/tokens", "Make a token of one's own, shown this once.", "tokens.write", _make_token,
           {201: answers.NewToken}, body=tokens.TokenAsked),
     Route("DELETE", "/tokens/<token_id>", "Revoke a token.", "", _revoke_token, _one(answers.Token)),
+    *desk.ROUTES,
+    *trail.ROUTES,
 )  # fmt: skip

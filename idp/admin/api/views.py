@@ -18,7 +18,8 @@ from idp import clock, logs, metrics
 from idp.admin.actors import Actor
 from idp.admin.api.answers import Problem
 from idp.admin.api.openapi import PREFIX, openapi
-from idp.admin.api.routes import ROUTES, Call, Reply, Route
+from idp.admin.api.routes import ROUTES
+from idp.admin.api.shape import Call, Reply, Route
 from idp.admin.entry import is_reachable_from
 from idp.admin.faults import Refused
 from idp.admin.schema import read_body

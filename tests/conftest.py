@@ -198,16 +198,17 @@ def whole_app(idp_settings: Settings, pytestconfig: pytest.Config) -> Iterator[F
 
 
 @pytest.fixture
-def app(whole_app: Flask, idp_settings: Settings) -> Flask:
+def app(whole_app: Flask, idp_settings: Settings) -> Iterator[Flask]:
     """Return the application with nothing in its stores but signing keys."""
     with whole_app.app_context():
         _empty_tables()
         forget_state(whole_app)
         forget_caches()
         operations.begin_anew()
-        whole_app.extensions["sesame"]["settings"] = idp_settings
         figures.begin_anew()
-    return whole_app
+    yield whole_app
+    # Limits that were changed while it ran. Not at the beginning: what came before may have changed settings for this test.
+    whole_app.extensions["sesame"]["settings"] = idp_settings
 
 
 def _empty_tables() -> None:

@@ -717,7 +717,7 @@ def test_a_logo_is_kept_and_served_from_here_p_18(
 @pytest.mark.parametrize(
     ("page", "word"),
     [
-        (says("<svg xmlns='http://www.w3.org/2000/svg'/>", kind="image/svg+xml"), "neither"),
+        (says("<svg xmlns='http://www.w3.org/2000/svg'/>", kind="image/svg+xml"), "is SVG"),
         (says("<html>", kind="image/png"), "neither"),
         (says(b"GIF89a" + b"\0" * 40), "neither"),
         (says(b"\x89PNG\r\n\x1a\n"), "neither"),

@@ -130,8 +130,8 @@ def test_an_auditor_finds_events_page_by_page_and_is_seen(app: Flask, call: Call
 
 def test_a_nir_is_asked_for_in_the_body_and_the_look_is_an_event(app: Flask, call: Call, alice: str) -> None:
     """AC-214."""
-    found = call("otto", "POST", "/audit/person", {"nir": ALICE_NIR})
-    missing = call("otto", "POST", "/audit/person", {"nir": "2991399999002"})
+    found = call("otto", "POST", "/audit/person", {"who": ALICE_NIR})
+    missing = call("otto", "POST", "/audit/person", {"who": "2991399999002"})
 
     assert found.json == {"account_id": alice}
     assert missing.status_code == 404

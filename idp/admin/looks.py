@@ -73,7 +73,7 @@ LOOKS: Mapping[str, Look] = {
 
 
 def look(actor: Actor, name: str, target: str = "", given: Mapping[str, Any] | None = None) -> Any:
-    """Return what a look finds; raises `Forbidden`, `Invalid`, `NotFound` or `Conflict`."""
+    """Return what a look finds; raises `Forbidden`, `Invalid`, `NotFound`, `Conflict` or `TooOften`."""
     asked = LOOKS[name]
     actor.require(asked.permission)
     return asked.find(actor, target, read_body(asked.given, given or {}))

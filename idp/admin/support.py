@@ -55,7 +55,7 @@ def open_case(actor: Actor, typed: str, *, reason: str, ticket: str = "", now: d
     """Open the account that ``typed`` names exactly; raises `Invalid`, `NotFound` or `TooOften`. Commits nothing."""
     actor.require("support.read")
     _check_reason(reason, ticket)
-    if not _spend("support-views", actor.name, settings.support.views_per_hour, _HOUR, now):
+    if not spend_view(actor, now):
         events.look_up_throttled(administrator=actor.name, surface=actor.surface)
         raise TooOften("this adviser has opened too many accounts in one hour")
     by, accounts, reference = _find(actor, typed)
@@ -147,6 +147,11 @@ def _check_reason(reason: str, ticket: str) -> None:
     # A NIR or a telephone number is no ticket.
     if not _TICKET.fullmatch(ticket) or logs.clean(ticket) != ticket:
         raise Invalid("no ticket number", (("ticket", "letters, a hyphen, and up to eight digits"),))
+
+
+def spend_view(actor: Actor, now: datetime) -> bool:
+    """Count one person whom somebody asks for by an identifier, at the desk or in the trail; tell whether they may."""
+    return _spend("support-views", actor.name, settings.support.views_per_hour, _HOUR, now)
 
 
 def _spend_act(actor: Actor, account: Account, act: str, per_day: int, now: datetime) -> None:

@@ -7,10 +7,10 @@ from pydantic import AfterValidator, AwareDatetime, Field
 
 from idp import clock
 from idp.admin.actors import Actor
-from idp.admin.faults import Conflict, Invalid, NotFound
+from idp.admin.faults import Conflict, Invalid, NotFound, TooOften
 from idp.admin.naming import accounts_named, parse_identifier
 from idp.admin.schema import Line, Strict
-from idp.admin.support import parse_reference
+from idp.admin.support import parse_reference, spend_view
 from idp.audit import events
 from idp.audit.chain import find_chain, measure_lag
 from idp.audit.checkpoints import AuditCheckpoint, find_cut, find_head
@@ -80,10 +80,14 @@ def search_trail(actor: Actor, asked: TrailAsked) -> dict[str, Any]:
 
 
 def name_person(actor: Actor, asked: PersonAsked) -> dict[str, Any]:
-    """Return the account that an identifier names; raises `Invalid`, `NotFound` or `Conflict`."""
+    """Return the account that an identifier names; raises `Invalid`, `NotFound`, `Conflict` or `TooOften`."""
     known = parse_identifier(asked.who)
     if known is None:
         raise Invalid("nothing that names an account", (("who", "a NIR, an e-mail address or a mobile"),))
+    # Whoever could ask without end could find out who has an account.
+    if not spend_view(actor, clock.now()):
+        events.person_naming_throttled(administrator=actor.name, surface=actor.surface)
+        raise TooOften("this auditor has asked for too many people in one hour")
     accounts = accounts_named(*known)
     account_id = accounts[0] if len(accounts) == 1 else None
     events.audit_person_named(administrator=actor.name, surface=actor.surface, by=known[0], account_id=account_id)

@@ -21,6 +21,11 @@ def audit_person_named(*, administrator: str, surface: str, by: str, account_id:
     )  # fmt: skip
 
 
+def person_naming_throttled(*, administrator: str, surface: str) -> None:
+    """Somebody asked for more people than one auditor looks into."""
+    record("audit-person", outcome="throttled", administrator=administrator, surface=surface)
+
+
 def audit_exported(*, events: int, first: int, last: int) -> None:
     """The trail was exported, from one position to another."""
     record("audit-exported", events=events, first=first, last=last)

@@ -16,6 +16,8 @@ from idp.audit.checkpoints import find_head, sign_cut
 from idp.audit.sealing import seal_all
 from idp.db import db
 from tests.admin.conftest import ROLES
+from tests.admin.test_api import call as call
+from tests.admin.test_api import token_of as token_of
 from tests.admin.test_desk_api import events_of
 from tests.admin.test_support import SECRETS
 from tests.admin.test_support import console as console
@@ -134,6 +136,23 @@ def test_a_field_that_comes_twice_is_refused(app: Flask, console: Console, alice
     """Over-posting (security.md J): two values are a trick, and nobody is looked up."""
     assert ask(console("otto"), who=[ALICE_NIR, ALICE_EMAIL]).status_code == 400
     assert not events_of(app, "audit-person")
+
+
+def test_nobody_is_asked_for_without_end_on_any_surface(
+    app: Flask, console: Console, call: Any, alice: str, with_settings: Any
+) -> None:
+    """Whoever could would find out which numbers have an account: one count for console and REST."""
+    with_settings(support={"views_per_hour": 2})
+    otto = console("otto")
+
+    answers = [
+        ask(otto, who="2991399999002"), call("otto", "POST", "/audit/person", {"who": ALICE_NIR}),
+        ask(otto, who=ALICE_NIR), call("otto", "POST", "/audit/person", {"who": ALICE_NIR}),
+    ]  # fmt: skip
+
+    assert [one.status_code for one in answers] == [404, 200, 429, 429]
+    assert 'id="who-error"' in answers[2].text
+    assert [one.outcome for one in events_of(app, "audit-person")] == ["not-found", "found", "throttled", "throttled"]
 
 
 @pytest.mark.parametrize("name", [name for name in ROLES if name != "otto"])

@@ -93,7 +93,7 @@ ROUTES = (
     Route("GET", "/audit/events", "Search the audit trail, the latest first.", "audit.read", _events,
           {200: Page[Event]}, query=EventsAsked),
     Route("POST", "/audit/person", "Say which account an identifier names, to search by it.", "audit.read", _person,
-          {200: Person}, body=PersonAsked),
+          {200: Person}, body=PersonAsked, refusals={429: "Too many people in one hour."}),
     Route("GET", "/audit/chain", "Say how far the chain goes, and when it was last signed and verified.", "audit.read",
           _chain, {200: Chain}),
 )  # fmt: skip

@@ -10,7 +10,7 @@ from werkzeug.wrappers import Response as BaseResponse
 
 from idp.admin.console.pages import show
 from idp.admin.entry import blueprint, current_actor, need
-from idp.admin.faults import Conflict, Invalid, NotFound, Refused
+from idp.admin.faults import Conflict, Invalid, NotFound, Refused, TooOften
 from idp.admin.looks import look
 from idp.admin.operation_acts import parse_moment
 from idp.admin.schema import read_body
@@ -23,7 +23,11 @@ from idp.signin.forms import FieldError, error, one_field
 WORDS: Final = ("account_id", "reference", "event", "client_id", "administrator")
 MOMENTS: Final = ("since", "until")
 _AT_ONCE = 25
-_FAULTS: dict[type[Refused], str] = {NotFound: "trail.e.not_found", Conflict: "trail.e.several"}
+_FAULTS: dict[type[Refused], str] = {
+    NotFound: "trail.e.not_found",
+    Conflict: "trail.e.several",
+    TooOften: "trail.e.too_often",
+}
 
 
 @blueprint.get("/trail")
@@ -41,7 +45,7 @@ def trail_ask() -> BaseResponse:
     try:
         _read(typed)
         typed["account_id"] = _account_of(one_field("who").strip()) or typed["account_id"]
-    except (Invalid, NotFound, Conflict) as refusal:
+    except (Invalid, NotFound, Conflict, TooOften) as refusal:
         return _page(typed, refusal)
     return redirect(f"/admin/trail/events?{urlencode({name: value for name, value in typed.items() if value})}", 303)
 

@@ -695,7 +695,9 @@ class AuditSettings(Section):
 class SupportSettings(Section):
     """How often the support desk may do what it does."""
 
-    views_per_hour: int = Field(default=60, ge=1, description="accounts that one adviser opens in an hour")
+    views_per_hour: int = Field(
+        default=60, ge=1, description="people that one adviser or auditor asks for by an identifier in an hour"
+    )
     acts_per_hour: int = Field(default=30, ge=1, description="acts of one adviser in an hour")
     lifts_per_day: int = Field(default=2, ge=1, description="times that the pauses of one account are lifted in a day")
     advices_per_day: int = Field(default=2, ge=1, description="messages to one account about changing a contact")

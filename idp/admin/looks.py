@@ -1,7 +1,7 @@
-"""What administrators may look at or try before they act, as one table under every surface: nothing of it is kept.
+"""What administrators may look at or try before they act, as one table under every surface: nothing is changed by it.
 
-With `ACTS` it is the whole of what can be done to clients; `tests/admin/test_parity.py` walks both tables on every
-surface.
+With `ACTS` it is the whole of what can be done to clients and seen of the trail; `tests/admin/test_parity.py` walks
+both tables on every surface.
 """
 
 from collections.abc import Callable, Mapping
@@ -18,6 +18,7 @@ from idp.admin.key_fetch import try_jwks_uri
 from idp.admin.persona import preview_tokens
 from idp.admin.redirect_lines import judge_lines
 from idp.admin.schema import Strict, Url, read_body
+from idp.admin.trail_looks import PersonAsked, TrailAsked, name_person, search_trail, view_chain
 from idp.oidc.registration import KINDS
 
 
@@ -41,22 +42,22 @@ class Look:
 
     permission: str
     given: type[Strict]
-    find: Callable[[str, Any], Any]
+    find: Callable[[Actor, str, Any], Any]
 
 
-def _preview(client_id: str, _given: Nothing) -> Any:
+def _preview(_actor: Actor, client_id: str, _given: Nothing) -> Any:
     return preview_tokens(get_client(client_id))
 
 
-def _try_keys(_target: str, given: KeysAsked) -> Any:
+def _try_keys(_actor: Actor, _target: str, given: KeysAsked) -> Any:
     return asdict(try_jwks_uri(given.jwks_uri))
 
 
-def _judge(_target: str, given: UrisAsked) -> Any:
+def _judge(_actor: Actor, _target: str, given: UrisAsked) -> Any:
     return [asdict(one) for one in judge_lines(given.uris, kind=given.kind)]
 
 
-def _activity(client_id: str, _given: Nothing) -> Any:
+def _activity(_actor: Actor, client_id: str, _given: Nothing) -> Any:
     return describe_activity(read_activity(get_row(client_id).client_id, clock.now()))
 
 
@@ -65,11 +66,14 @@ LOOKS: Mapping[str, Look] = {
     "client.activity": Look("clients.read", Nothing, _activity),
     "client.try-keys": Look("clients.write", KeysAsked, _try_keys),
     "client.judge-redirects": Look("clients.read", UrisAsked, _judge),
+    "trail.search": Look("audit.read", TrailAsked, lambda actor, _target, given: search_trail(actor, given)),
+    "trail.person": Look("audit.read", PersonAsked, lambda actor, _target, given: name_person(actor, given)),
+    "trail.chain": Look("audit.read", Nothing, lambda actor, _target, given: view_chain(actor, given)),
 }
 
 
 def look(actor: Actor, name: str, target: str = "", given: Mapping[str, Any] | None = None) -> Any:
-    """Return what a look finds; raises `Forbidden`, `Invalid` or `NotFound`."""
+    """Return what a look finds; raises `Forbidden`, `Invalid`, `NotFound`, `Conflict` or `TooOften`."""
     asked = LOOKS[name]
     actor.require(asked.permission)
-    return asked.find(target, read_body(asked.given, given or {}))
+    return asked.find(actor, target, read_body(asked.given, given or {}))

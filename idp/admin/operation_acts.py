@@ -68,8 +68,8 @@ def switch(name: str, change: Any, now: datetime) -> dict[str, Any]:
 def plan_banner(target: str, given: BannerGiven) -> Plan:
     """Another banner; it takes the place of the one that is there."""
     _check_target(target)
-    begins = _moment("begins_at", given.begins_at) if given.begins_at else clock.now()
-    ends = _moment("ends_at", given.ends_at)
+    begins = parse_moment("begins_at", given.begins_at) if given.begins_at else clock.now()
+    ends = parse_moment("ends_at", given.ends_at)
     if not begins < ends <= begins + LONGEST_BANNER or ends <= clock.now():
         raise Invalid("it cannot stand", (("ends_at", "after its beginning and now, at most 31 days"),))
     after = {
@@ -130,7 +130,8 @@ def _check_target(target: str) -> None:
         raise NotFound("there is one banner")
 
 
-def _moment(field: str, text: str) -> datetime:
+def parse_moment(field: str, text: str) -> datetime:
+    """Return the moment that a form or a body says; raises `Invalid`, which names ``field``."""
     try:
         found = datetime.fromisoformat(text)
     except ValueError:

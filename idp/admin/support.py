@@ -6,19 +6,18 @@ quarter of an hour. Nothing here returns a code, a NIR, a password or a whole ad
 """
 
 import re
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Final, Literal
+from typing import Final
 
 from idp import logs, metrics, ratelimit
-from idp.accounts import devices, directory, nir, throttle
+from idp.accounts import devices, directory, throttle
 from idp.accounts.contact_changes import Kind
-from idp.accounts.contacts import ContactFault, parse_email, parse_mobile
 from idp.accounts.models import Account
 from idp.admin import support_events as events
 from idp.admin.actors import Actor
 from idp.admin.faults import Conflict, Invalid, NotFound, TooOften
+from idp.admin.naming import accounts_named, parse_identifier
 from idp.audit.search import Wanted, search
 from idp.db import db
 from idp.entropy import SPOKEN, identifier
@@ -31,7 +30,6 @@ from idp.state import Space, state
 
 # Why an account is opened; a choice, for what is typed freely would hold names and numbers.
 REASONS: Final = ("call", "counter", "letter", "partner", "fraud")
-By = Literal["reference", "id", "nir", "email", "mobile"]
 _REFERENCE = re.compile(rf"([{SPOKEN}]{{3}})[\s-]?([{SPOKEN}]{{3}})")
 _TICKET = re.compile(r"[A-Z]{0,6}-?[0-9]{0,8}")
 _OPEN_FOR = timedelta(minutes=15)
@@ -57,7 +55,7 @@ def open_case(actor: Actor, typed: str, *, reason: str, ticket: str = "", now: d
     """Open the account that ``typed`` names exactly; raises `Invalid`, `NotFound` or `TooOften`. Commits nothing."""
     actor.require("support.read")
     _check_reason(reason, ticket)
-    if not _spend("support-views", actor.name, settings.support.views_per_hour, _HOUR, now):
+    if not spend_view(actor, now):
         events.look_up_throttled(administrator=actor.name, surface=actor.surface)
         raise TooOften("this adviser has opened too many accounts in one hour")
     by, accounts, reference = _find(actor, typed)
@@ -129,7 +127,7 @@ def parse_reference(typed: str) -> str | None:
     return f"{found[1]}-{found[2]}" if found else None
 
 
-def _find(actor: Actor, typed: str) -> tuple[By, list[str], str]:
+def _find(actor: Actor, typed: str) -> tuple[str, list[str], str]:
     """Return what kind of identifier was typed, the accounts that have it, and the reference if it is one."""
     reference = parse_reference(typed)
     if reference is not None:
@@ -137,21 +135,10 @@ def _find(actor: Actor, typed: str) -> tuple[By, list[str], str]:
         return "reference", sorted(named), reference
     if actor.is_operator and (account := directory.find_account(typed)) is not None:
         return "id", [account.id], ""
-    try:
-        account = directory.find_account_by_nir(nir.parse_nir(typed))
-        return "nir", _ids([account] if account else []), ""
-    except nir.NirFault:
-        pass
-    try:
-        if "@" in typed:
-            return "email", _ids(directory.find_accounts_by_email(parse_email(typed))), ""
-        return "mobile", _ids(directory.find_accounts_by_mobile(parse_mobile(typed))), ""
-    except ContactFault:
-        raise Invalid("nothing that names an account", (("who", "reference, NIR, e-mail or mobile"),)) from None
-
-
-def _ids(accounts: Sequence[Account]) -> list[str]:
-    return [account.id for account in accounts]
+    known = parse_identifier(typed)
+    if known is None:
+        raise Invalid("nothing that names an account", (("who", "reference, NIR, e-mail or mobile"),))
+    return known[0], accounts_named(*known), ""
 
 
 def _check_reason(reason: str, ticket: str) -> None:
@@ -160,6 +147,11 @@ def _check_reason(reason: str, ticket: str) -> None:
     # A NIR or a telephone number is no ticket.
     if not _TICKET.fullmatch(ticket) or logs.clean(ticket) != ticket:
         raise Invalid("no ticket number", (("ticket", "letters, a hyphen, and up to eight digits"),))
+
+
+def spend_view(actor: Actor, now: datetime) -> bool:
+    """Count one person whom somebody asks for by an identifier, at the desk or in the trail; tell whether they may."""
+    return _spend("support-views", actor.name, settings.support.views_per_hour, _HOUR, now)
 
 
 def _spend_act(actor: Actor, account: Account, act: str, per_day: int, now: datetime) -> None:

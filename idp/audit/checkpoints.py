@@ -102,6 +102,12 @@ def list_checkpoints() -> list[Checkpoint]:
     return [read(row) for row in rows]
 
 
+def find_head() -> AuditCheckpoint | None:
+    """Return the newest statement of how far the chain goes."""
+    heads = select(AuditCheckpoint).where(AuditCheckpoint.kind == "head").order_by(AuditCheckpoint.id.desc())
+    return db.session.scalars(heads.limit(1)).one_or_none()
+
+
 def find_cut() -> AuditCheckpoint | None:
     """Return where the chain begins, unless that is at its first event."""
     cuts = select(AuditCheckpoint).where(AuditCheckpoint.kind == "cut").order_by(AuditCheckpoint.position.desc())

@@ -13,12 +13,17 @@ def audit_read(*, administrator: str, surface: str, by: str, found: int, account
     record("audit-read", administrator=administrator, account_id=account_id, surface=surface, by=by, found=found)
 
 
-def audit_person_named(*, administrator: str, surface: str, account_id: str | None) -> None:
-    """Somebody asked which account a NIR names, to search the trail by it."""
+def audit_person_named(*, administrator: str, surface: str, by: str, account_id: str | None) -> None:
+    """Somebody asked which account an identifier names, by what kind of identifier, to search the trail by it."""
     record(
         "audit-person", outcome="found" if account_id else "not-found", administrator=administrator,
-        account_id=account_id, surface=surface,
+        account_id=account_id, surface=surface, by=by,
     )  # fmt: skip
+
+
+def person_naming_throttled(*, administrator: str, surface: str) -> None:
+    """Somebody asked for more people than one auditor looks into."""
+    record("audit-person", outcome="throttled", administrator=administrator, surface=surface)
 
 
 def audit_exported(*, events: int, first: int, last: int) -> None:

@@ -54,7 +54,7 @@ def verify(now: datetime, *, kept: Iterable[Checkpoint] = ()) -> Verdict:
     known = [one for one in (*list_checkpoints(), *kept) if one.position >= start]
     if cut is not None and read(cut) not in known:
         known.append(read(cut))
-    restores = _find_restores()
+    restores = find_restores()
     walk = Walk(start, cut.link if cut else first_link(begins_after), known, keys, restores)
     if cut is None and chain is not None and chain.position and not known:
         walk.find("unsigned", chain.position, None, "the chain has no checkpoint")
@@ -79,7 +79,7 @@ def is_late(verdict: Verdict) -> bool:
     return verdict.lag > SETTLES_WITHIN
 
 
-def _find_restores() -> tuple[Restore, ...]:
+def find_restores() -> tuple[Restore, ...]:
     """Return the restores that this provider wrote down; what somebody else wrote excuses nothing."""
     rows = db.session.scalars(select(AuditEvent).where(AuditEvent.event == "database-restored").order_by(AuditEvent.id))
     ours = [row for row in rows if mac_of(canonical([getattr(row, name) for name in NAMES])) == row.mac]

@@ -10,8 +10,8 @@ from typing import Any, TextIO
 import click
 
 from idp import audit, clock
-from idp.admin import trail_looks
-from idp.audit import events, export, search
+from idp.admin.looks import look
+from idp.audit import events, export
 from idp.audit.checkpoints import Checkpoint, list_checkpoints, make_key, parse_checkpoints, public_keys
 from idp.audit.sealing import seal_all
 from idp.audit.verify import Verdict, is_late, verify
@@ -83,7 +83,7 @@ def audit_export(output: TextIO, since: datetime | None, until: datetime | None,
 
 @audit_group.command("search")
 @click.option("--reference", default="", help="Such as 7KQ-4MX.")
-@click.option("--account", default="", help="An account's id, or - to type its NIR unseen.")
+@click.option("--account", default="", help="An account's id, or - to type an identifier unseen.")
 @click.option("--client", default="", help="A client_id.")
 @click.option("--administrator", default="", help="An administrator's name.")
 @click.option("--event", default="", help="An event's name, such as sign-in.")
@@ -96,14 +96,22 @@ def audit_search(
     until: datetime | None, limit: int, as_json: bool,
 ) -> None:  # fmt: skip
     """Show events, the latest first."""
-    typed = click.prompt("NIR", hide_input=True) if account == "-" else ""
+    typed = click.prompt("NIR, e-mail or mobile", hide_input=True) if account == "-" else ""
     with application():
-        wanted = search.Wanted(
-            reference=reference.strip().upper(), account_id=_account_of(typed) if typed else account,
-            client_id=client, administrator=administrator, event=event, since=_utc(since), until=_utc(until),
-        )  # fmt: skip
-        found = trail_looks.search_trail(current_operator(), wanted, limit=limit)
-        say([search.describe(one) for one in found], as_json)
+        asked = {
+            "reference": reference.strip(), "account_id": _account_of(typed) if typed else account, "client_id": client,
+            "administrator": administrator, "event": event, "since": _utc(since), "until": _utc(until), "limit": limit,
+        }  # fmt: skip
+        with refusals():
+            say(look(current_operator(), "trail.search", given=asked)["items"], as_json)
+
+
+@audit_group.command("chain")
+@as_json
+def audit_chain(as_json: bool) -> None:
+    """Show how far the chain goes, what was signed, cut and restored of it, and when it was last verified."""
+    with application():
+        say(look(current_operator(), "trail.chain"), as_json)
 
 
 @audit_group.command("checkpoints")
@@ -192,7 +200,7 @@ def _list(findings: Iterable[Finding]) -> None:
 def _account_of(typed: str) -> str:
     with refusals():
         try:
-            return trail_looks.name_person(current_operator(), typed)
+            return str(look(current_operator(), "trail.person", given={"who": typed})["account_id"])
         finally:
             audit.flush()
 

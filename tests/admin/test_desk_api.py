@@ -1,6 +1,7 @@
 """Support desk and audit trail over REST: as little to see as in the console, and every look is an event."""
 
 import json
+import re
 from typing import Any
 
 import pytest
@@ -9,6 +10,7 @@ from sqlalchemy import select
 
 from idp import audit
 from idp import clock as idp_clock
+from idp.accounts import directory
 from idp.admin.administrators import find_administrator
 from idp.audit import AuditEvent
 from idp.audit.sealing import seal_all
@@ -19,7 +21,7 @@ from tests.admin.test_api import Call
 from tests.admin.test_api import call as call
 from tests.admin.test_api import token_of as token_of
 from tests.admin.test_support import SECRETS, pause
-from tests.conftest import ALICE_EMAIL, ALICE_NIR
+from tests.conftest import ALICE_EMAIL, ALICE_MOBILE, ALICE_NIR
 
 CASES = "/support/cases"
 
@@ -130,8 +132,8 @@ def test_an_auditor_finds_events_page_by_page_and_is_seen(app: Flask, call: Call
 
 def test_a_nir_is_asked_for_in_the_body_and_the_look_is_an_event(app: Flask, call: Call, alice: str) -> None:
     """AC-214."""
-    found = call("otto", "POST", "/audit/person", {"nir": ALICE_NIR})
-    missing = call("otto", "POST", "/audit/person", {"nir": "2991399999002"})
+    found = call("otto", "POST", "/audit/person", {"who": ALICE_NIR})
+    missing = call("otto", "POST", "/audit/person", {"who": "2991399999002"})
 
     assert found.json == {"account_id": alice}
     assert missing.status_code == 404
@@ -145,11 +147,53 @@ def test_a_nir_is_asked_for_in_the_body_and_the_look_is_an_event(app: Flask, cal
     [
         "reference=UUU-000", "since=yesterday", "until=9999-12-31T23:59:59-14:00", "since=2026-01-01T00:00:00",
         "after=0", "after=1;drop", "limit=0", "limit=201", "administrator=%25", "event=a&event=b", "nir=1991399999001",
+        "account_id=1991399999001", "client_id=0612345647", "administrator=1991399999001", "event=1991399999001",
     ],
 )  # fmt: skip
-def test_a_question_that_cannot_be_read_is_refused(call: Call, query: str) -> None:
-    """AC-183: a bad page token or word is a 400 or 422, never a guess."""
-    assert call("otto", "GET", f"/audit/events?{query}").status_code in {400, 422}
+def test_a_question_that_cannot_be_read_is_refused(app: Flask, call: Call, query: str) -> None:
+    """AC-183: a bad page token or word is a 400 or 422, never a guess; AC-214: a person's number is no word."""
+    answer = call("otto", "GET", f"/audit/events?{query}")
+
+    assert answer.status_code in {400, 422}
+    assert not re.search(r"1991399999001|0612345647", answer.text + str(answer.headers))
+    assert not events_of(app, "audit-read")
+
+
+@pytest.mark.parametrize(
+    ("body", "status"),
+    [
+        ({"who": ALICE_NIR, "account_id": "x"}, 422), ({"who": [ALICE_NIR]}, 422), ({"who": 1991399999001}, 422),
+        ({"nir": ALICE_NIR}, 422), ({"who": "alice"}, 422), ({"who": ALICE_EMAIL}, 409),
+    ],
+    ids=str,
+)  # fmt: skip
+def test_a_person_is_named_exactly_or_not_at_all(
+    app: Flask, call: Call, alice: str, body: dict[str, Any], status: int
+) -> None:
+    """Over-posting and type confusion (security.md J); an address that two people share names neither."""
+    with app.app_context():
+        directory.add_account(nir="2991399999002", password=None, email=ALICE_EMAIL)
+        db.session.commit()
+
+    answer = call("otto", "POST", "/audit/person", body)
+
+    assert answer.status_code == status
+    assert not [secret for secret in SECRETS if secret in answer.text]
+    assert not [one for one in events_of(app, "audit-person") if one.account_id]
+
+
+@pytest.mark.redacts
+def test_no_answer_about_the_trail_holds_what_no_role_may_see(app: Flask, call: Call, alice: str) -> None:
+    """AC-14, AC-214: even when something of a person was written where it does not belong."""
+    with app.app_context():
+        audit.record("sign-in", account_id=alice, reason=f"for {ALICE_NIR}", note=f"{ALICE_EMAIL} {ALICE_MOBILE}")
+        audit.flush()
+
+    found = call("otto", "GET", f"/audit/events?account_id={alice}")
+    named = call("otto", "POST", "/audit/person", {"who": ALICE_MOBILE})
+
+    assert (named.json, len(found.json["items"])) == ({"account_id": alice}, 1)
+    assert not [secret for secret in SECRETS if secret in found.text + named.text]
 
 
 def test_the_state_of_the_chain_says_what_was_signed_and_verified(app: Flask, call: Call, alice: str) -> None:
@@ -164,6 +208,7 @@ def test_the_state_of_the_chain_says_what_was_signed_and_verified(app: Flask, ca
 
     assert chain["position"] >= 1
     assert chain["checkpoint"]["position"] == chain["position"]
+    assert (chain["cut"], chain["restores"]) == (None, [])
     assert (chain["verified"]["outcome"], chain["verified"]["findings"]) == ("ok", 0)
     assert chain["waiting"] >= 1
 

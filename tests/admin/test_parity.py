@@ -12,11 +12,14 @@ import pytest
 import yaml
 from flask import Flask
 from PIL import Image
+from sqlalchemy import select
 
 from idp import clock
 from idp.admin.actions import ACTS
 from idp.admin.changes import list_changes
 from idp.admin.looks import LOOKS
+from idp.audit import AuditEvent
+from idp.db import db
 from tests.admin.conftest import BACK, new_document
 from tests.admin.test_api import call as call
 from tests.admin.test_api import token_of as token_of
@@ -24,12 +27,15 @@ from tests.admin.test_cli import Run, add
 from tests.admin.test_console import METHOD, Admin, Coming, register
 from tests.admin.test_console import admin as admin
 from tests.admin.test_keys import app as app
+from tests.conftest import ALICE_NIR
+from tests.root.test_commands import add_alice, told
 from tests.root.test_commands import environ as environ
 from tests.root.test_commands import run as run
-from tests.root.test_commands import told
 
 Doing = dict[str, Callable[[], Any]]
 NOWHERE = "https://127.0.0.1/keys"
+# What the desk does leaves these in the trail; it is in no history of changes.
+DESK = {"support-viewed", "support-unlocked", "support-change-advised"}
 LIMIT, TEXT = "code.sends_per_hour", "mail.alert.subject.stopped"
 
 
@@ -60,14 +66,27 @@ def do_all(doing: Doing, done: Callable[[], set[str]], looked: dict[str, Callabl
         "client.preview": "auth_time",
         "client.try-keys": "unreachable",
         "client.judge-redirects": "*.x.fr",
+        "trail.person": "it is alice",
+        "trail.search": "it is alice",
+        "trail.chain": "lag_seconds",
     }
     for name, find in looked.items():
         assert expected[name] in find(), name
 
 
-def test_every_act_is_on_the_console(admin: Coming, app: Flask, with_settings: Any) -> None:
+def desk_traces(app: Flask, surface: str) -> set[str]:
+    with app.app_context():
+        events = db.session.scalars(select(AuditEvent).where(AuditEvent.event.in_(DESK)))
+        return {one.event for one in events if one.facts["surface"] == surface and one.account_id}
+
+
+def who_is_it(text: str, account: str) -> str:
+    return "it is alice" if account in text else text
+
+
+def test_every_act_is_on_the_console(admin: Coming, app: Flask, alice: str, with_settings: Any) -> None:
     with_settings(admin={"four_eyes": False})
-    eve, rose, kim, olga = admin("eve"), admin("rose"), admin("kim"), admin("olga")
+    eve, rose, kim, olga, otto = admin("eve"), admin("rose"), admin("kim"), admin("olga"), admin("otto")
 
     def at(path: str) -> Admin:
         return eve.open(f"/admin/clients/fresh{path}")
@@ -122,8 +141,17 @@ def test_every_act_is_on_the_console(admin: Coming, app: Flask, with_settings: A
         "client.activity": lambda: at("/activity").text,
         "client.try-keys": keys,
         "client.judge-redirects": lambda: eve.post("/admin/redirect-uris", uris="https://*.x.fr/", kind="website").text,
+        "trail.person": lambda: who_is_it(otto.post("/admin/trail", who=ALICE_NIR).page.request.url, alice),
+        "trail.search": lambda: who_is_it(otto.open("/admin/trail/events?event=audit-person").text, alice),
+        "trail.chain": lambda: "lag_seconds" if "Dernier point signé" in otto.open("/admin/trail").text else otto.text,
     }
     do_all(doing, lambda: history(app, "console"), looked)
+
+    sam = admin("sam")
+    case = sam.post("/admin/support", who=ALICE_NIR, reason="call").page.request.path
+    sam.post(f"{case}/lift")
+    sam.post(f"{case}/advise", kind="email")
+    assert desk_traces(app, "console") == DESK
 
 
 def history(app: Flask, surface: str) -> set[str]:
@@ -131,7 +159,7 @@ def history(app: Flask, surface: str) -> set[str]:
         return {one.act for one in list_changes(limit=200) if one.surface == surface}
 
 
-def test_every_act_is_in_the_rest_interface(call: Any, app: Flask, with_settings: Any) -> None:
+def test_every_act_is_in_the_rest_interface(call: Any, app: Flask, alice: str, with_settings: Any) -> None:
     with_settings(admin={"four_eyes": False})
     fresh = "/clients/fresh"
 
@@ -190,8 +218,16 @@ def test_every_act_is_in_the_rest_interface(call: Any, app: Flask, with_settings
         "client.judge-redirects": lambda: str(
             do("rita", "POST", "/redirect-uris/check", {"uris": ["https://*.x.fr/"]})
         ),
+        "trail.person": lambda: who_is_it(str(do("otto", "POST", "/audit/person", {"who": ALICE_NIR})), alice),
+        "trail.search": lambda: who_is_it(str(do("otto", "GET", "/audit/events?event=audit-person")), alice),
+        "trail.chain": lambda: str(do("otto", "GET", "/audit/chain")),
     }
     do_all(doing, lambda: history(app, "api"), looked)
+
+    case = do("sam", "POST", "/support/cases", {"who": ALICE_NIR, "reason": "call"})["id"]
+    do("sam", "POST", f"/support/cases/{case}/lift", {})
+    do("sam", "POST", f"/support/cases/{case}/advise", {"kind": "email"})
+    assert desk_traces(app, "api") == DESK
 
 
 @pytest.fixture
@@ -205,6 +241,8 @@ def test_every_act_is_at_the_command_line(run: Run, folder: Path, tmp_path: Path
     logo = tmp_path / "logo.png"
     logo.write_bytes(picture())
 
+    add_alice(run)
+    alice = str(told(run("accounts", "show", ALICE_NIR, "--json"))["id"])
     beside = set[str]()
 
     def do(*words: str) -> Any:
@@ -269,5 +307,14 @@ def test_every_act_is_at_the_command_line(run: Run, folder: Path, tmp_path: Path
         "client.preview": lambda: json.dumps(do("clients", "preview", "shop")),
         "client.try-keys": lambda: refused("clients", "check-keys", NOWHERE),
         "client.judge-redirects": lambda: refused("clients", "check-redirects", "https://*.x.fr/", BACK),
+        "trail.person": lambda: who_is_it(
+            run("audit", "search", "--account", "-", text=f"{ALICE_NIR}\n").stdout, alice
+        ),
+        "trail.search": lambda: who_is_it(json.dumps(do("audit", "search", "--event", "audit-person")), alice),
+        "trail.chain": lambda: json.dumps(do("audit", "chain")),
     }
     do_all(doing, lambda: beside | {one["act"] for one in do("admin", "changes", "--limit", "200")}, looked)
+
+    for words in (("case",), ("unlock",), ("advise", "--kind", "email")):
+        do("accounts", words[0], ALICE_NIR, *words[1:], "--reason", "call")
+    assert {one["event"] for one in do("audit", "search", "--account", alice)} >= DESK

@@ -14,7 +14,7 @@ from idp import session
 from idp.accounts import directory, throttle
 from idp.accounts.models import Account
 from idp.admin import support
-from idp.admin.administrators import Administrator
+from idp.admin.administrators import Administrator, find_administrator
 from idp.admin.entry import CONSOLE, ConsoleSession
 from idp.admin.faults import Conflict, Forbidden, Invalid, NotFound, TooOften
 from idp.admin.support_view import plain, view_case
@@ -29,6 +29,7 @@ from tests.admin.conftest import Acting
 from tests.conftest import ALICE_EMAIL, ALICE_MOBILE, ALICE_NIR, ALICE_PASSWORD, ISSUER, Browser, Clock
 
 SECRETS = (ALICE_NIR, ALICE_PASSWORD, ALICE_EMAIL, ALICE_MOBILE, ALICE_MOBILE[3:], "1 99 13 99", "alice.martin")
+ACTED = ("support-unlocked", "support-change-advised")
 BANNER = "Ne demandez jamais le code à 6 chiffres ni le mot de passe."
 
 
@@ -229,7 +230,7 @@ def console(app: Flask, administrators: dict[str, str], new_browser: Callable[[]
     return make
 
 
-def send(browser: Browser, action: str, on: str = "/admin/support", **fields: str) -> Any:
+def send(browser: Browser, action: str, on: str = "/admin/support", **fields: Any) -> Any:
     return browser.submit(browser.get(on).text, action, **fields)
 
 
@@ -292,12 +293,54 @@ def test_nobody_else_may_open_the_desk(console: Callable[[str], Browser], alice:
     assert browser.post("/admin/support", data={"who": ALICE_NIR}, headers=headers).status_code == 403
 
 
-def test_another_advisers_case_is_not_found(console: Callable[[str], Browser], alice: str) -> None:
-    """AC-196: an address that was guessed or passed on opens nothing."""
-    case = send(console("sam"), "/admin/support", who=ALICE_NIR, reason="call").location
+def test_another_advisers_case_is_not_found(app: Flask, console: Callable[[str], Browser], alice: str) -> None:
+    """AC-195, IDOR: an address that was guessed or passed on opens nothing and does nothing."""
+    sam = console("sam")
+    case = send(sam, "/admin/support", who=ALICE_NIR, reason="call").location
+    page = sam.get(case).text
+    with app.app_context():
+        other = find_administrator("both")
+        assert other is not None
+        other.roles = ["support"]
+        db.session.commit()
+    both = console("both")
+    csrf = re.search(r'name="csrf" value="([^"]*)"', both.get("/admin/support").text)
+    assert csrf
+    headers = {"Sec-Fetch-Site": "same-origin", "Origin": ISSUER}
+
+    answers = [both.get(case), both.get("/admin/support/AAAAAAAAAAAAAAAAAAAAAA")]
+    for act, fields in (("lift", {}), ("advise", {"kind": "email"})):
+        assert f"{case}/{act}" in page
+        answers.append(both.post(f"{case}/{act}", data={"csrf": csrf[1], **fields}, headers=headers))
 
     assert console("sam").get(case).status_code == 200  # the same adviser in another browser
-    assert console("sam").get("/admin/support/AAAAAAAAAAAAAAAAAAAAAA").status_code == 404
+    assert [one.status_code for one in answers] == [404] * 4
+    with app.app_context():
+        done = db.session.scalars(select(AuditEvent.event).where(AuditEvent.event.in_(ACTED)))
+        assert not list(done)
+
+
+def test_a_form_of_the_desk_takes_nothing_but_what_it_asks(
+    app: Flask, console: Callable[[str], Browser], alice: str
+) -> None:
+    """Over-posting (security.md J): who acts, whose account and what was found come from no field."""
+    with app.app_context():
+        bob = directory.add_account(nir="2991399999002", password=None, email="bob@example.org").id
+        db.session.commit()
+    browser = console("sam")
+    more = {"account_id": bob, "opened_by": "rose", "administrator": "rose", "is_operator": "yes", "case_id": "x"}
+
+    case = send(browser, "/admin/support", who=ALICE_NIR, reason="call", **more).location
+    send(browser, "/lift", on=case, **more)
+
+    with app.app_context():
+        events = db.session.scalars(select(AuditEvent).where(AuditEvent.event.like("support-%")))
+        assert {(one.event, one.account_id, one.administrator) for one in events} == {
+            ("support-viewed", alice, "sam"), ("support-unlocked", alice, "sam"),
+        }  # fmt: skip
+    assert send(browser, "/admin/support", who=[ALICE_NIR, bob], reason="call").status_code == 400
+    # An id is no identifier that a person can say: only at the machine is an account opened by it.
+    assert send(browser, "/admin/support", who=bob, reason="call").status_code == 422
 
 
 def test_the_person_sees_in_their_history_that_it_happened(

@@ -11,6 +11,7 @@ from idp.admin.actors import Actor
 from idp.admin.changes import AdminChange
 from idp.admin.console.fields import ALL_SECTIONS, fields_of
 from idp.admin.console.register import KINDS
+from idp.admin.console.trail import MOMENTS, WORDS
 from idp.admin.dashboard import Expiring, make_dashboard, slots_of
 from idp.admin.listing import STATES, Listed
 from idp.admin.message_samples import Sample
@@ -20,7 +21,7 @@ from idp.admin.roles import PERMISSIONS, ROLES
 from idp.admin.schema import ClientDocument, plain
 from idp.admin.secret_warnings import describe_secret
 from idp.admin.support import REASONS
-from idp.admin.support_view import OUTCOMES
+from idp.admin.support_view import GLOSSARY, OUTCOMES
 from idp.admin.trial import TOLD, Tried
 from idp.figures import CLIENT_ERRORS, CLIENT_GRANTS
 from idp.messages.models import Message
@@ -182,6 +183,29 @@ VIEW = SimpleNamespace(
     }
 )
 
+EVENT: dict[str, Any] = {
+    "id": 812, "moment": NOW, "at": "2026-03-02T13:20:00.125+00:00", "event": "client.update", "outcome": "ok",
+    "reason": "Nouvelle adresse <b>", "account_id": None, "client_id": "shop", "administrator": "eve",
+    "reference": None, "facts": {"change": "Y2hhbmdl", "emergency": False, "surface": "api"},
+}  # fmt: skip
+EVENTS = [
+    EVENT,
+    {**EVENT, "id": 811, "event": "password", "outcome": "wrong", "reason": None,
+     "account_id": "YWNjb3VudGFjY291bnQwMQ", "administrator": None, "reference": "7KQ-4MX", "facts": {}},
+]  # fmt: skip
+CHAIN: dict[str, Any] = {
+    "position": 812, "waiting": 1, "lag_seconds": 0.4, "cut": None, "restores": [], "verified": None,
+    "checkpoint": {"position": 811, "at": NOW.isoformat(), "kid": "a"},
+}  # fmt: skip
+SCARRED = {
+    **CHAIN, "cut": CHAIN["checkpoint"], "restores": [{"position": 40, "at": NOW.isoformat()}] * 2,
+    "verified": {"at": NOW.isoformat(), "outcome": "found", "events": 770, "findings": 3},
+}  # fmt: skip
+TRAIL: dict[str, Any] = {
+    **FRAME, "typed": {}, "words": WORDS, "moments": MOMENTS, "chain": None, "found": None, "further": None,
+    "glossary": GLOSSARY, "outcomes": OUTCOMES,
+}  # fmt: skip
+
 
 def _client(**more: Any) -> dict[str, Any]:
     return {
@@ -295,6 +319,14 @@ ADMIN: dict[str, dict[str, dict[str, Any]]] = {
     "admin/support_case.html": {
         "paused": {**FRAME, "case": CASE, "view": VIEW, "said": None, "outcomes": OUTCOMES, "may_act": True},
         "quiet": {**FRAME, "case": CASE, "view": QUIET, "said": "lifted", "outcomes": OUTCOMES, "may_act": False},
+    },
+    "admin/trail.html": {
+        "found": {**TRAIL, "found": EVENTS, "further": "client_id=shop&after=811",
+                  "typed": {"client_id": "shop", "since": "2026-03-01T00:00"}},
+        "nothing": {**TRAIL, "found": []},
+        "young": {**TRAIL, "chain": {**CHAIN, "checkpoint": None}},
+        "scarred": {**TRAIL, "chain": SCARRED, "typed": {"event": "sign-in"},
+                    "errors": [FieldError("who", "Aucun compte ne correspond."), FieldError("since", "Une date.")]},
     },
     "admin/operations.html": {
         "quiet": {**FRAME, "channels": CHANNELS[:1], "banner": None, "typed": {}, "changes": []},

@@ -14,6 +14,8 @@ from idp.admin.actions import ACTS
 from idp.admin.changes import STATES
 from idp.admin.console.fields import ALL_SECTIONS
 from idp.admin.console.register import KINDS as REGISTERED
+from idp.admin.console.trail import MOMENTS as TRAIL_MOMENTS
+from idp.admin.console.trail import WORDS as TRAIL_WORDS
 from idp.admin.dashboard import SPANS
 from idp.admin.listing import STATES as LISTED
 from idp.admin.roles import ROLES
@@ -119,6 +121,9 @@ FAMILIES = {
     "admin.secret.standing.": ("soon", "ended"),
     "admin.preview.": ("id_token", "userinfo", "token"),
     "support.change.": ("email", "mobile"),
+    "trail.field.": (*TRAIL_WORDS, *TRAIL_MOMENTS),
+    "trail.hint.": TRAIL_WORDS,
+    "trail.e.": (*TRAIL_WORDS, *TRAIL_MOMENTS, "who"),
     "support.channel.": ("email", "sms"),
     "support.e.": ("who", "reason", "ticket"),
     "support.event.": tuple(sorted(GLOSSARY)),

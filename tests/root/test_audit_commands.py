@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from tests.conftest import ALICE_EMAIL, ALICE_NIR
 from tests.root.test_commands import Run, add_alice, environ, run, told
 
 __all__ = ["environ", "run"]
@@ -101,6 +102,37 @@ def test_the_trail_is_searched_by_event_and_person(run: Run) -> None:
     assert {one["event"] for one in found} == {"key-made"}
     assert told(run("audit", "search", "--event", "audit-read", "--json"))[0]["facts"]["by"] == "event"
     assert "no such account" in run("audit", "search", "--account", "-", text="1851299999042\n").output
+
+
+def test_a_number_of_a_person_is_no_word_to_search_by(run: Run) -> None:
+    """AC-214: a command line stays in the shell's history; what is refused is not said back, and no search."""
+    add_alice(run)
+
+    refused = [run("audit", "search", f"--{field}", ALICE_NIR) for field in ("account", "client", "event")]
+
+    assert [one.exit_code for one in refused] == [1, 1, 1]
+    assert "account_id" in refused[0].output
+    assert ALICE_NIR not in "".join(one.output for one in refused)
+    assert told(run("audit", "search", "--event", "audit-read", "--json")) == []
+
+
+def test_an_address_is_asked_for_unseen_and_found(run: Run) -> None:
+    add_alice(run)
+
+    found = run("audit", "search", "--account", "-", text=f"{ALICE_EMAIL}\n")
+
+    assert "audit-person" in found.output
+    assert ALICE_EMAIL not in found.output
+
+
+def test_the_state_of_the_chain_is_told(run: Run) -> None:
+    verified = told(run("audit", "verify", "--json"))
+
+    chain = told(run("audit", "chain", "--json"))
+
+    assert chain["position"] >= verified["last"]
+    assert (chain["verified"]["outcome"], chain["verified"]["events"]) == ("ok", verified["events"])
+    assert (chain["cut"], chain["restores"]) == (None, [])
 
 
 def test_another_key_can_sign(run: Run) -> None:

@@ -1,47 +1,23 @@
-"""The audit trail over REST: search, the state of the chain, and which account a NIR names (never in an address)."""
+"""The audit trail over REST: search, the state of the chain, and which account an identifier names (never in a URL)."""
 
-from datetime import UTC, datetime
-from typing import Annotated, Any
+from datetime import datetime
+from typing import Any
 
-from pydantic import AfterValidator, AwareDatetime, Field
+from pydantic import ConfigDict, Field
 
-from idp.admin import trail_looks
 from idp.admin.api.answers import Answer, Page
 from idp.admin.api.shape import Call, Paged, Reply, Route
-from idp.admin.faults import Invalid
-from idp.admin.schema import Line, Strict
-from idp.admin.support import parse_reference
-from idp.audit.search import Wanted, describe
-
-_WORD = r"^[A-Za-z0-9._~:-]*$"
+from idp.admin.looks import look
+from idp.admin.trail_looks import PersonAsked, TrailAsked
 
 
-def _in_reach(moment: datetime) -> datetime:
-    if not 2000 <= moment.year <= 2200:
-        raise ValueError("a year from 2000 to 2200")
-    return moment.astimezone(UTC)
+class EventsAsked(Paged, TrailAsked):
+    """Which events, as an address says it; what is absent is not asked about."""
 
-
-MomentAsked = Annotated[AwareDatetime, AfterValidator(_in_reach)]
-
-
-class EventsAsked(Paged):
-    """Which events; what is absent is not asked about."""
+    # Every parameter of an address is text at first.
+    model_config = ConfigDict(strict=False)
 
     after: str | None = Field(default=None, pattern=r"^[1-9][0-9]{0,17}$", description="the id of the last one seen")
-    reference: str = Field(default="", max_length=9, pattern=r"^[A-Za-z0-9-]*$", description="such as 7KQ-4MX")
-    account_id: str = Field(default="", max_length=36, pattern=r"^[A-Za-z0-9_-]*$")
-    client_id: str = Field(default="", max_length=80, pattern=_WORD)
-    administrator: str = Field(default="", max_length=60, pattern=_WORD)
-    event: str = Field(default="", max_length=60, pattern=r"^[a-z0-9.-]*$", description="such as sign-in")
-    since: MomentAsked | None = Field(default=None, description="inclusive")
-    until: MomentAsked | None = Field(default=None, description="exclusive")
-
-
-class PersonAsked(Strict):
-    """A person, in the body: a NIR stands in no address."""
-
-    nir: Line
 
 
 class Event(Answer):
@@ -73,6 +49,13 @@ class Signed(Answer):
     kid: str
 
 
+class Restored(Answer):
+    """A backup that was restored: what came after the position before that moment is not in the trail."""
+
+    position: int
+    at: datetime
+
+
 class Verified(Answer):
     """A verification: `found` means that something was tampered with."""
 
@@ -89,34 +72,28 @@ class Chain(Answer):
     waiting: int = Field(description="events that have no place yet")
     lag_seconds: float
     checkpoint: Signed | None
+    cut: Signed | None = Field(description="what was up to here was forgotten for its age; null when nothing was")
+    restores: list[Restored]
     verified: Verified | None = Field(description="by `idp audit verify`; null when it never ran")
 
 
 def _events(call: Call) -> Reply:
-    asked = call.query.model_dump()
-    limit, after = asked.pop("limit"), asked.pop("after")
-    if asked["reference"]:
-        asked["reference"] = parse_reference(asked["reference"])
-        if asked["reference"] is None:
-            raise Invalid("no reference", (("reference", "such as 7KQ-4MX"),))
-    found = trail_looks.search_trail(call.actor, Wanted(**asked), before=int(after) if after else None, limit=limit + 1)
-    following = str(found[limit - 1].id) if len(found) > limit else None
-    return Reply({"items": [describe(one) for one in found[:limit]], "next": following})
+    return Reply(look(call.actor, "trail.search", given=call.query.model_dump()))
 
 
 def _person(call: Call) -> Reply:
-    return Reply({"account_id": trail_looks.name_person(call.actor, call.body.nir)})
+    return Reply(look(call.actor, "trail.person", given=call.body.model_dump()))
 
 
 def _chain(call: Call) -> Reply:
-    return Reply(trail_looks.view_chain(call.actor, call.now))
+    return Reply(look(call.actor, "trail.chain"))
 
 
 ROUTES = (
     Route("GET", "/audit/events", "Search the audit trail, the latest first.", "audit.read", _events,
           {200: Page[Event]}, query=EventsAsked),
-    Route("POST", "/audit/person", "Say which account a NIR names, to search by it.", "audit.read", _person,
-          {200: Person}, body=PersonAsked),
+    Route("POST", "/audit/person", "Say which account an identifier names, to search by it.", "audit.read", _person,
+          {200: Person}, body=PersonAsked, refusals={429: "Too many people in one hour."}),
     Route("GET", "/audit/chain", "Say how far the chain goes, and when it was last signed and verified.", "audit.read",
           _chain, {200: Chain}),
 )  # fmt: skip

@@ -16,6 +16,7 @@ from idp.admin.console import (
     settings,
     support,
     tokens,
+    trail,
     trial,
     waiting,
 )
@@ -39,6 +40,7 @@ PARTS = (
     settings,
     messages,
     trial,
+    trail,
 )
 
 

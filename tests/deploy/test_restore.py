@@ -23,6 +23,7 @@ from idp.messages import outbox
 from idp.messages.models import Message
 from idp.mfa.recovery_codes import count_recovery_codes, make_recovery_codes
 from idp.oidc import initial_access
+from idp.oidc.events import signed_out_everywhere
 from idp.oidc.initial_access import Limits
 from tests.authorize.conftest import Visitor
 from tests.conftest import ALICE_NIR, Browser, Clock, example_settings
@@ -60,6 +61,8 @@ def test_what_a_backup_brings_back_to_life_is_ended_rc_06(
     waiting_code = make_code()
     with app.app_context():
         before = issue_everything(alice, clock())
+        signed_out_everywhere(account_id=alice, reason="asked", sessions=0)
+        audit.flush()
         clock.step(seconds=1)
 
         told = restoring.finish_restore(by="cli:test", now=clock())

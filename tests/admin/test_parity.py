@@ -24,12 +24,14 @@ from tests.admin.test_cli import Run, add
 from tests.admin.test_console import METHOD, Admin, Coming, register
 from tests.admin.test_console import admin as admin
 from tests.admin.test_keys import app as app
+from tests.conftest import ALICE_NIR
+from tests.root.test_commands import add_alice, told
 from tests.root.test_commands import environ as environ
 from tests.root.test_commands import run as run
-from tests.root.test_commands import told
 
 Doing = dict[str, Callable[[], Any]]
 NOWHERE = "https://127.0.0.1/keys"
+WHY = "fraud reported by the bank"
 LIMIT, TEXT = "code.sends_per_hour", "mail.alert.subject.stopped"
 
 
@@ -49,7 +51,7 @@ def do_all(doing: Doing, done: Callable[[], set[str]], looked: dict[str, Callabl
 
     An act counts when the history has it; a look when its answer holds what only that look finds.
     """
-    acts = {name for name in ACTS if name.startswith(("client.", "administrator."))}
+    acts = {name for name in ACTS if name.startswith(("client.", "administrator.", "account."))}
     missing = [name for name in acts if name not in doing] + [name for name in LOOKS if name not in looked]
     assert not missing, f"this surface lacks {missing}"
     for act in doing.values():
@@ -65,9 +67,10 @@ def do_all(doing: Doing, done: Callable[[], set[str]], looked: dict[str, Callabl
         assert expected[name] in find(), name
 
 
-def test_every_act_is_on_the_console(admin: Coming, app: Flask, with_settings: Any) -> None:
+def test_every_act_is_on_the_console(admin: Coming, app: Flask, with_settings: Any, alice: str) -> None:
     with_settings(admin={"four_eyes": False})
-    eve, rose, kim, olga = admin("eve"), admin("rose"), admin("kim"), admin("olga")
+    eve, rose, kim, olga, sam = admin("eve"), admin("rose"), admin("kim"), admin("olga"), admin("sam")
+    sam.open("/admin/support").submit("admin/support", who=ALICE_NIR, reason="fraud")
 
     def at(path: str) -> Admin:
         return eve.open(f"/admin/clients/fresh{path}")
@@ -101,6 +104,8 @@ def test_every_act_is_on_the_console(admin: Coming, app: Flask, with_settings: A
         "administrator.disable": person("disable"),
         "administrator.enable": person("enable"),
         "administrator.enrol": person("enrol"),
+        "account.disable": lambda: sam.submit("disable", why=WHY),
+        "account.enable": lambda: sam.submit("enable", why=WHY),
         "key.rotate": lambda: kim.post("/admin/keys/ES256/rotate"),
         "key.revoke": lambda: kim.post("/admin/keys/ES256/revoke", reason="found on a share"),
         "channel.off": lambda: olga.post("/admin/operations/channels/sms/off"),
@@ -131,7 +136,7 @@ def history(app: Flask, surface: str) -> set[str]:
         return {one.act for one in list_changes(limit=200) if one.surface == surface}
 
 
-def test_every_act_is_in_the_rest_interface(call: Any, app: Flask, with_settings: Any) -> None:
+def test_every_act_is_in_the_rest_interface(call: Any, app: Flask, with_settings: Any, alice: str) -> None:
     with_settings(admin={"four_eyes": False})
     fresh = "/clients/fresh"
 
@@ -149,6 +154,9 @@ def test_every_act_is_in_the_rest_interface(call: Any, app: Flask, with_settings
 
     def person(act: str) -> Callable[[], Any]:
         return lambda: do("rose", "POST", f"/administrators/new.one/{act}", {})
+
+    def case() -> str:
+        return f"/support/cases/{do('sam', 'POST', '/support/cases', {'who': ALICE_NIR, 'reason': 'call'})['id']}"
 
     def roles() -> None:
         path = "/administrators/new.one"
@@ -172,6 +180,8 @@ def test_every_act_is_in_the_rest_interface(call: Any, app: Flask, with_settings
         "administrator.disable": person("disable"),
         "administrator.enable": person("enable"),
         "administrator.enrol": person("enrol"),
+        "account.disable": lambda: do("sam", "POST", f"{case()}/disable", {"reason": WHY}),
+        "account.enable": lambda: do("sam", "POST", f"{case()}/enable", {"reason": WHY}),
         "key.rotate": lambda: do("kim", "POST", "/keys/ES256/rotate", {}),
         "key.revoke": lambda: do("kim", "POST", "/keys/ES256/revoke", {"reason": "found on a share"}),
         "channel.off": lambda: do("olga", "POST", "/channels/sms/off", {}),
@@ -205,6 +215,7 @@ def test_every_act_is_at_the_command_line(run: Run, folder: Path, tmp_path: Path
     logo = tmp_path / "logo.png"
     logo.write_bytes(picture())
 
+    add_alice(run)
     beside = set[str]()
 
     def do(*words: str) -> Any:
@@ -245,6 +256,8 @@ def test_every_act_is_at_the_command_line(run: Run, folder: Path, tmp_path: Path
         "administrator.disable": lambda: do("admin", "disable", "new.one"),
         "administrator.enable": lambda: do("admin", "enable", "new.one"),
         "administrator.enrol": lambda: do("admin", "enrol", "new.one"),
+        "account.disable": lambda: do("accounts", "disable", ALICE_NIR, "--why", WHY, "--reason", "fraud"),
+        "account.enable": lambda: do("accounts", "enable", ALICE_NIR, "--why", WHY, "--reason", "fraud"),
         "key.rotate": lambda: keys("rotate", "next"),
         "key.revoke": lambda: keys("rotate", "revoked", "--emergency", "--reason", "found on a share"),
         "channel.off": lambda: do("operations", "off", "sms"),

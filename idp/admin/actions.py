@@ -177,6 +177,8 @@ def _perform(
         if act.approval == _AS_PEOPLE:
             # No accident needs an administrator more; whoever broke this glass would be two people from then on.
             raise Forbidden("roles are never given alone")
+    if emergency or (act.approval == _AS_PEOPLE and plan.is_risky):
+        actor.require_proof(now)
     needs_two = propose or (plan.is_risky and settings.four_eyes and not actor.is_operator)
     change = AdminChange(
         id=entropy.identifier(), act=name, target=target, base_version=plan.version, before=dict(plan.before),
@@ -194,6 +196,7 @@ def _perform(
 def approve(actor: Actor, change_id: str, *, now: datetime) -> Done:
     """Apply what somebody else asked for, exactly as they asked, if nothing has changed since. Commits."""
     change, act = _decided(actor, change_id)
+    actor.require_proof(now)
     name, target = change.act, change.target
     if not settle(change_id, "applied", by=actor.signature[:60], now=now):
         raise Conflict("somebody decided this meanwhile")

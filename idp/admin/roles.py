@@ -57,6 +57,10 @@ NEEDS_NETWORK: Final = _of(
     "clients.approve administrators.write administrators.approve operations.write operations.approve "
     "keys.rotate keys.approve emergency support.read support.act accounts.disable accounts.approve audit.read"
 )
+# What is done in the console only by who showed their passkey a moment ago; a token for it is made that way, too.
+NEEDS_PROOF: Final = frozenset(
+    {name for name in PERMISSIONS if name.endswith(".approve")} | {"emergency", "administrators.write"}
+)
 
 
 def permissions_of(roles: Iterable[str]) -> frozenset[str]:

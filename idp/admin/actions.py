@@ -17,11 +17,13 @@ from idp.admin import account_acts, client_acts, key_acts, limit_acts, message_a
 from idp.admin.actors import Actor
 from idp.admin.changes import AdminChange, find_change, mark_outdated, settle
 from idp.admin.client_acts import LogoGiven, Nothing, Plan, SecretAsked, SecretNamed, plan_state
+from idp.admin.emergency_mail import tell_of_emergency
 from idp.admin.faults import Conflict, Forbidden, Invalid, NotFound, OwnChange, Refused, Stale
 from idp.admin.people_acts import RolesGiven
 from idp.admin.schema import ClientDocument, Strict, read_body
 from idp.admin.transfer import TransferAsked, plan_transfer, transfer
 from idp.db import db
+from idp.messages import outbox
 from idp.oidc.clients import forget_cached_clients
 from idp.settings import settings
 
@@ -187,6 +189,8 @@ def _perform(
     )  # fmt: skip
     db.session.add(change)
     db.session.flush()
+    if change.emergency:
+        tell_of_emergency(change, now)
     shown = _carry_out(act, target, change, now) if change.state == "applied" else {}
     db.session.commit()
     _tell(change, actor, act, now)
@@ -330,6 +334,7 @@ def _tell(change: AdminChange, actor: Actor, act: Act, now: datetime) -> None:
     _record(change.act, change.target, actor, change.state, change=change.id)
     if change.emergency:
         metrics.ADMIN_EMERGENCIES.inc()
+        outbox.wake()
         log.warning("break-glass", act=change.act, target=change.target, by=actor.name, change=change.id)
         _record(change.act, change.target, actor, "emergency", change=change.id)
     if change.state == "applied" and act.then is not None:

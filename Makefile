@@ -12,6 +12,7 @@
 #   make drills       break each server, network, clock and disk in turn, and see what people get
 #   make bench        Sésame and its peers, measured side by side (installs them in bench/.peers)
 #   make bench-quick  what the usual requests cost, without peers
+#   make scale        13.5 million accounts: imported, measured beside ten thousand (hours; SCALE_PEOPLE=… is less)
 #   make bench-guard  queries, round trips and calls of each operation: none may gain one
 #   make reference    write docs/reference from the code
 
@@ -30,7 +31,7 @@ WALKS_ON_SERVERS := tests/e2e/test_sign_in.py tests/e2e/test_passkeys.py tests/e
 PYTEST := $(BIN)/pytest -n auto $(PYTEST_ARGS)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-mobile test test-all test-apache check fuzz drill-worker drill-proxy alerts drills bench bench-quick bench-guard reference test-programs clean
+.PHONY: help demo demo-mobile test test-all test-apache check fuzz drill-worker drill-proxy alerts drills bench bench-quick bench-guard scale reference test-programs clean
 
 help:
 	@sed -n 's/^#   //p' Makefile
@@ -98,6 +99,10 @@ bench-quick: $(PACKAGES) | test-programs
 # Within `make test` too. BENCH_GUARD_WRITE=1 writes the table anew, for a change that is worth its cost.
 bench-guard: $(PACKAGES) | test-programs
 	$(BIN)/python tests/servers.py $(BIN)/pytest tests/oidc/test_cost.py --backend=servers $(PYTEST_ARGS)
+
+# As much disk as 3 KB a person, under SCALE_FOLDER; SCALE_REPORT=1 writes docs/scale.md.
+scale: $(PACKAGES) | test-programs
+	nice $(BIN)/python -m bench.scale
 
 # The reference pages are written from the code; a test fails when they are stale.
 reference: $(PACKAGES)

@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from pydantic import SecretStr
 
 from idp import entropy
-from idp.settings import settings
+from idp.settings import current_settings, settings
 
 _VERSION = 1
 Purpose = Literal[
@@ -50,9 +50,10 @@ class Unreadable(Exception):
 
 def seal(text: str, *, context: str) -> bytes:
     """Encrypt ``text`` with the current field key, bound to ``context`` (``table:column:row id``)."""
-    key_id = settings.secrets.field_key_id
+    secrets = current_settings().secrets
+    key_id = secrets.field_key_id
     nonce = entropy.random_bytes(12)
-    sealed = _cipher(key_id).encrypt(nonce, text.encode(), context.encode())
+    sealed = _aesgcm(secrets.field_keys[key_id].get_secret_value()).encrypt(nonce, text.encode(), context.encode())
     label = key_id.encode()
     return bytes((_VERSION, len(label))) + label + nonce + sealed
 
@@ -73,7 +74,7 @@ def unseal(blob: bytes, *, context: str) -> str:
 
 def blind_index(value: str, *, column: str) -> str:
     """Return 32 hexadecimal characters that find ``value`` in ``column`` without telling it."""
-    return _hmac(settings.secrets.index, "index", column, value).hex()[:32]
+    return _hmac(current_settings().secrets.index, "index", column, value).hex()[:32]
 
 
 def keyed(purpose: Purpose, *parts: str) -> bytes:

@@ -13,7 +13,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from types import FrameType
@@ -46,7 +46,7 @@ def main(command: list[str]) -> int:
         return subprocess.run(command, env=environ, check=False).returncode
 
 
-def start_postgresql(running: ExitStack, folder: Path) -> str:
+def start_postgresql(running: ExitStack, folder: Path, wanted: Sequence[str] = POSTGRESQL_OPTIONS) -> str:
     programs, port = postgresql_programs(), free_port()
     folder.mkdir(mode=0o700)
     identity = unprivileged(folder)
@@ -55,7 +55,7 @@ def start_postgresql(running: ExitStack, folder: Path) -> str:
          "--locale=C.UTF-8", "--no-sync"],
         check=True, stdout=subprocess.DEVNULL, cwd=folder, **identity,
     )  # fmt: skip
-    options = [part for option in POSTGRESQL_OPTIONS for part in ("-c", option)]
+    options = [part for option in wanted for part in ("-c", option)]
     log = running.enter_context((folder.parent / "postgresql.log").open("wb"))
     server = subprocess.Popen(
         [programs / "postgres", "-D", folder / "data", "-p", str(port), "-k", folder, *options],

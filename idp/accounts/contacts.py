@@ -1,5 +1,6 @@
 """Decides which e-mail addresses and mobile numbers we accept, and how much of them a page may show."""
 
+import functools
 import re
 from dataclasses import dataclass
 from typing import Final, Literal
@@ -8,12 +9,15 @@ import phonenumbers
 from email_validator import EmailNotValidError, validate_email
 
 from idp.messages.numbers import find_fault
-from idp.settings import current_settings, settings
+from idp.settings import SmsSettings, current_settings
 
 ContactReason = Literal["empty", "format", "country", "not-mobile"]
 
 # RFC 5321 §4.5.3.1.3 allows 254 characters; the library is not asked about more.
 _LONGEST_EMAIL: Final = 254
+_LONGEST_LOCAL: Final = 64
+# Lower case alone: the library brings « Postmaster » and its like to it, and leaves other capitals.
+_PLAIN_LOCAL: Final = re.compile(r"[a-z0-9]+(?:[._-][a-z0-9]+)*")
 _LONGEST_MOBILE: Final = 40
 _MOBILE_WRITING: Final = re.compile(r"[+\uff0b]?[\d\s.()/\u2010-\u2013-]+")
 # Providers so common that naming them tells a stranger nothing, and the owner which mailbox to open (ux.md §2.5).
@@ -51,12 +55,27 @@ def parse_email(text: str) -> str:
         raise ContactFault("empty")
     if len(typed) > _LONGEST_EMAIL:
         raise ContactFault("format")
+    local, _, domain = typed.rpartition("@")
+    if len(local) <= _LONGEST_LOCAL and _PLAIN_LOCAL.fullmatch(local) and (known := _known_domain(domain)):
+        # Nearly everybody's: letters that every rule of the library leaves alone, before a domain it has judged.
+        return f"{local}@{known}"
     try:
         # Whether the domain receives mail is found out by writing to it, not by a DNS look-up that a visitor waits for.
         return validate_email(typed, check_deliverability=False, strict=True).normalized
     except EmailNotValidError:
         # `from None`: the library's message quotes the address, and this may be logged.
         raise ContactFault("format") from None
+
+
+@functools.lru_cache(maxsize=4096)
+def _known_domain(domain: str) -> str | None:
+    """Return the one spelling of a domain, or None where the library shall judge the whole address."""
+    if len(domain) > _LONGEST_EMAIL - _LONGEST_LOCAL - 1:
+        return None
+    try:
+        return validate_email(f"a@{domain}", check_deliverability=False, strict=True).normalized.removeprefix("a@")
+    except EmailNotValidError:
+        return None
 
 
 def email_key(email: str) -> str:
@@ -75,24 +94,21 @@ def parse_mobile(text: str) -> str:
     # The library would read « 0612345678 poste 3 » and letters as digits; a mobile has neither.
     if len(typed) > _LONGEST_MOBILE or not _MOBILE_WRITING.fullmatch(typed):
         raise ContactFault("format")
-    number = _read_number(typed)
-    if number is None:
-        raise ContactFault("format")
-    fault = find_fault(number, current_settings().sms)
-    if fault is not None:
-        raise ContactFault(fault)
-    return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
+    return phonenumbers.format_number(_read_number(typed, current_settings().sms), phonenumbers.PhoneNumberFormat.E164)
 
 
-def _read_number(typed: str) -> phonenumbers.PhoneNumber | None:
-    for region in settings.sms.countries:
+def _read_number(typed: str, sms: SmsSettings) -> phonenumbers.PhoneNumber:
+    for region in sms.countries:
         try:
             number = phonenumbers.parse(typed, region)
         except phonenumbers.NumberParseException:
-            return None
-        if phonenumbers.is_valid_number(number):
+            break
+        fault = find_fault(number, sms)
+        if fault is None:
             return number
-    return None
+        if fault != "format":
+            raise ContactFault(fault)
+    raise ContactFault("format")
 
 
 def mask_email(email: str) -> Masked:

@@ -1,66 +1,79 @@
-"""How lines are judged and sealed on several processors at once, and come back in their order."""
+"""How lines are read, judged and sealed on several processors at once, and come back in their order."""
 
-import itertools
 import multiprocessing
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, TypeVar
 
 from flask import Flask, current_app
 
-from idp.accounts.import_lines import Line
-from idp.accounts.import_rows import Person, row_of
-from idp.accounts.import_survey import Refusal, judge
+from idp.accounts.import_lines import Chunk, Source, lines_of
+from idp.accounts.import_rows import row_of
+from idp.accounts.import_survey import Claim, Refusal, claim_of, judge
+from idp.accounts.importing import Row, spell
 
 T = TypeVar("T")
-Judged = tuple[Line, Person | Refusal]
-Prepared = tuple[Line, Refusal | tuple[Person, dict[str, Any]]]
-Chunk = list[Line]
 
-# Lines that travel to a process together: small enough to hold many, large enough that travelling costs little.
-CHUNK = 1000
 # Set before the processes are forked, so that nothing of the settings travels between them.
 _inherited: list[Flask] = []
 
 
-def judge_chunk(lines: Chunk) -> list[Judged]:
-    """Judge lines."""
-    return [(line, judge(line)) for line in lines]
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """What a chunk holds, ready for the table; every row with the number of its line."""
+
+    count: int
+    rows: list[tuple[int, Row]]
+    # Line, previous NIR, NIR, the row if neither is known yet.
+    moves: list[tuple[int, str, str, Row]]
 
 
-def prepare_chunk(lines: Chunk, now: datetime) -> list[Prepared]:
-    """Judge lines and seal what is good into rows."""
+def judge_chunk(chunk: Chunk, source: Source) -> list[Claim | Refusal]:
+    """Judge lines; what comes back is as little as the survey needs."""
     return [
-        (line, person if isinstance(person, Refusal) else (person, row_of(person, now)))
-        for line, person in judge_chunk(lines)
+        person if isinstance(person, Refusal) else claim_of(line.number, person)
+        for line in lines_of(source, chunk)
+        for person in (judge(line),)
     ]
 
 
-def in_order(act: Callable[..., list[T]], lines: Iterable[Line], *about: Any, processes: int) -> Iterator[list[T]]:
-    """Yield what ``act`` makes of each chunk of lines, in the order of the file."""
-    chunks = _chunks(lines)
+def prepare_chunk(chunk: Chunk, source: Source, now: datetime) -> Prepared:
+    """Judge lines and seal what is good into rows."""
+    count, rows, moves = 0, [], []
+    for line in lines_of(source, chunk):
+        count += 1
+        person = judge(line)
+        if isinstance(person, Refusal):
+            continue
+        row = spell(row_of(person, now))
+        if person.previous_nir is None:
+            rows.append((line.number, row))
+        else:
+            moves.append((line.number, person.previous_nir, person.nir, row))
+    return Prepared(count, rows, moves)
+
+
+def in_order(act: Callable[..., T], chunks: Iterable[Chunk], *about: Any, processes: int) -> Iterator[tuple[Chunk, T]]:
+    """Yield what ``act`` makes of each chunk, in the order of the file."""
     if processes <= 1:
         for chunk in chunks:
-            yield act(chunk, *about)
+            yield chunk, act(chunk, *about)
         return
     _inherited[:] = [current_app._get_current_object()]  # type: ignore[attr-defined]
     with ProcessPoolExecutor(processes, mp_context=multiprocessing.get_context("fork"), initializer=_enter) as executor:
-        waiting: deque[Future[list[T]]] = deque()
+        waiting: deque[tuple[Chunk, Future[T]]] = deque()
         for chunk in chunks:
-            waiting.append(executor.submit(act, chunk, *about))
+            waiting.append((chunk, executor.submit(act, chunk, *about)))
             # Never more than these in memory, however slow the database is.
             if len(waiting) >= 3 * processes:
-                yield waiting.popleft().result()
+                first, future = waiting.popleft()
+                yield first, future.result()
         while waiting:
-            yield waiting.popleft().result()
-
-
-def _chunks(lines: Iterable[Line]) -> Iterator[Chunk]:
-    feed = iter(lines)
-    while chunk := list(itertools.islice(feed, CHUNK)):
-        yield chunk
+            first, future = waiting.popleft()
+            yield first, future.result()
 
 
 def _enter() -> None:

@@ -68,7 +68,7 @@ class Person:
         return claims
 
     def _open(self, column: Column, blob: bytes | None) -> str | None:
-        return None if blob is None else crypto.unseal(blob, context=f"account:{column}:{self.id}")
+        return None if blob is None else crypto.unseal(blob, context=_context(self.id, column))
 
 
 class Account(Person, Base):
@@ -113,30 +113,23 @@ class Account(Person, Base):
         return cast(str, self._open("nir", self.nir_sealed))
 
     def set_nir(self, nir: str) -> None:
-        self.nir_index = index_nir(nir)
-        self.nir_sealed = self._close("nir", nir)
+        self._set(nir_values(self.id, nir))
 
     def set_email(self, email: str | None, *, verified_at: datetime | None) -> None:
         """Take a parsed address, or none; a new address is not verified by the old one's proof."""
-        self.email_sealed = None if email is None else self._close("email", email)
-        self.email_index = None if email is None else crypto.blind_index(email_key(email), column="email")
-        self.email_verified_at = None if email is None else verified_at
+        self._set(email_values(self.id, email, verified_at=verified_at))
 
     def set_mobile(self, mobile: str | None, *, verified_at: datetime | None) -> None:
         """Take a parsed number, or none."""
-        self.mobile_sealed = None if mobile is None else self._close("mobile", mobile)
-        self.mobile_index = None if mobile is None else crypto.blind_index(mobile, column="mobile")
-        self.mobile_verified_at = None if mobile is None else verified_at
+        self._set(mobile_values(self.id, mobile, verified_at=verified_at))
 
     def set_profile(self, claims: Mapping[str, Any]) -> None:
         """Replace the profile; only claims of PROFILE_CLAIMS may be in it."""
-        if unknown := sorted(claims.keys() - PROFILE_CLAIMS):
-            raise ValueError(f"not claims of a profile: {', '.join(unknown)}")
-        self.profile_sealed = self._close("profile", json.dumps(dict(claims), ensure_ascii=False)) if claims else None
+        self._set(profile_values(self.id, claims))
 
-    def _close(self, column: Column, text: str) -> bytes:
-        # The row's id is in the context: a sealed value copied to another row does not open there.
-        return crypto.seal(text, context=f"account:{column}:{self.id}")
+    def _set(self, values: Mapping[str, Any]) -> None:
+        for name, value in values.items():
+            setattr(self, name, value)
 
 
 class KnownDevice(Base):
@@ -156,3 +149,47 @@ class KnownDevice(Base):
 def index_nir(nir: str) -> str:
     """The blind index of a canonical NIR: finds its account, and names its counters whether or not it has one."""
     return crypto.blind_index(nir, column="nir")
+
+
+def nir_values(account_id: str, nir: str) -> dict[str, Any]:
+    """Return what the columns of a canonical NIR hold; an import writes rows without making objects of them."""
+    return {"nir_index": index_nir(nir), "nir_sealed": _close(account_id, "nir", nir)}
+
+
+def email_values(account_id: str, email: str | None, *, verified_at: datetime | None) -> dict[str, Any]:
+    """Return what the columns of a parsed address hold."""
+    if email is None:
+        return {"email_sealed": None, "email_index": None, "email_verified_at": None}
+    return {
+        "email_sealed": _close(account_id, "email", email),
+        "email_index": crypto.blind_index(email_key(email), column="email"),
+        "email_verified_at": verified_at,
+    }
+
+
+def mobile_values(account_id: str, mobile: str | None, *, verified_at: datetime | None) -> dict[str, Any]:
+    """Return what the columns of a parsed number hold."""
+    if mobile is None:
+        return {"mobile_sealed": None, "mobile_index": None, "mobile_verified_at": None}
+    return {
+        "mobile_sealed": _close(account_id, "mobile", mobile),
+        "mobile_index": crypto.blind_index(mobile, column="mobile"),
+        "mobile_verified_at": verified_at,
+    }
+
+
+def profile_values(account_id: str, claims: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what the column of a profile holds; raises `ValueError` for claims that are not of PROFILE_CLAIMS."""
+    if unknown := sorted(claims.keys() - PROFILE_CLAIMS):
+        raise ValueError(f"not claims of a profile: {', '.join(unknown)}")
+    text = json.dumps(dict(claims), ensure_ascii=False) if claims else None
+    return {"profile_sealed": None if text is None else _close(account_id, "profile", text)}
+
+
+def _close(account_id: str, column: Column, text: str) -> bytes:
+    return crypto.seal(text, context=_context(account_id, column))
+
+
+def _context(account_id: str, column: Column) -> str:
+    # The row's id is in the context: a sealed value copied to another row does not open there.
+    return f"account:{column}:{account_id}"

@@ -14,10 +14,9 @@ import click
 
 from idp import clock
 from idp.accounts import exporting, importing
-from idp.accounts.import_lines import FileFault, Source, dump, open_source, read_lines
+from idp.accounts.import_lines import FileFault, Source, dump, open_source, read_chunks
 from idp.accounts.import_pool import in_order, judge_chunk, prepare_chunk
-from idp.accounts.import_survey import Refusal, Survey, survey
-from idp.accounts.legacy_hashes import name_of
+from idp.accounts.import_survey import Claim, Refusal, Survey, survey
 from idp.accounts.legacy_timing import measure
 from idp.commands.accounts import accounts
 from idp.commands.program import application, as_json, say
@@ -70,12 +69,12 @@ def accounts_import(
 def _survey(source: Source, report: Path, processes: int) -> Survey:
     progress, count = Progress("checking", source.size), 0
 
-    def judged() -> Iterator[Any]:
+    def judged() -> Iterator[Claim | Refusal]:
         nonlocal count
-        for chunk in in_order(judge_chunk, read_lines(source), processes=processes):
-            yield from chunk
-            count += len(chunk)
-            progress.at(chunk[-1][0].end, count)
+        for chunk, verdicts in in_order(judge_chunk, read_chunks(source), source, processes=processes):
+            yield from verdicts
+            count += len(verdicts)
+            progress.at(chunk.end, count)
 
     draft = report.with_name(report.name + ".draft")
     with draft.open("w", encoding="utf-8", newline="") as out:
@@ -85,7 +84,7 @@ def _survey(source: Source, report: Path, processes: int) -> Survey:
         def note(refusal: Refusal) -> None:
             rows.writerow((refusal.number, refusal.column, refusal.reason))
 
-        found = survey(judged(), refuse=note, scheme_of=name_of)
+        found = survey(judged(), refuse=note)
     draft.replace(report)
     progress.done(count)
     return found
@@ -133,19 +132,20 @@ def _take(
         click.echo(f"going on after line {under_way.line:,}", err=True)
     progress = Progress("taking", source.size, begin=begin)
     # A change of the table's rows, not of the process that seals them: the moment is this run's for all.
-    lines = read_lines(source, begin=begin, number=under_way.line)
-    for chunk in in_order(prepare_chunk, lines, clock.now(), processes=processes):
-        good = [ready for line, ready in chunk if not isinstance(ready, Refusal) and line.number not in refused]
+    chunks = read_chunks(source, begin=begin, number=under_way.line)
+    for chunk, ready in in_order(prepare_chunk, chunks, source, clock.now(), processes=processes):
+        rows = [row for line, row in ready.rows if line not in refused]
+        moves = [(previous, nir, row) for line, previous, nir, row in ready.moves if line not in refused]
         importing.take_batch(
             under_way,
-            [row for person, row in good if person.previous_nir is None],
-            [(person.previous_nir, person.nir, row) for person, row in good if person.previous_nir is not None],
-            refused=len(chunk) - len(good),
-            reached=chunk[-1][0].end,
-            line=chunk[-1][0].number,
+            rows,
+            moves,
+            refused=ready.count - len(rows) - len(moves),
+            reached=chunk.end,
+            line=chunk.last,
             now=clock.now(),
         )
-        count += len(chunk)
+        count += ready.count
         progress.at(under_way.reached, count)
     progress.done(count)
     importing.finish_import(under_way, clock.now())

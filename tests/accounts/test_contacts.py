@@ -1,6 +1,7 @@
 """Which addresses and numbers we write to, and how much of them a page shows (ux.md §2.5)."""
 
 import pytest
+from email_validator import EmailNotValidError, validate_email
 
 from idp.accounts.contacts import ContactFault, email_key, mask_email, mask_mobile, parse_email, parse_mobile
 
@@ -40,6 +41,29 @@ def test_what_is_no_single_address_is_refused(typed: str) -> None:
 def test_nothing_is_told_apart_from_something_wrong(parse: object) -> None:
     with pytest.raises(ContactFault, match="empty"):
         parse("  ")  # type: ignore[operator]
+
+
+@pytest.mark.parametrize(
+    "typed",
+    [
+        "jean@orange.fr", "j_d-x.y9@Orange.FR", "Postmaster@orange.fr", "jean@CAF\u00c9.fr", "a" * 64 + "@orange.fr",
+        "a" * 65 + "@orange.fr", "jean.@orange.fr", "a..b@orange.fr", "a@" + "b" * 60 + ("." + "b" * 60) * 3 + ".fr",
+        "jean@orange.fr.", "jean@xn--caf-dma.fr", "jean@orange", "jean@test",
+    ],
+)  # fmt: skip
+def test_the_short_way_says_what_the_library_says(typed: str) -> None:
+    try:
+        said = validate_email(typed, check_deliverability=False, strict=True).normalized
+    except EmailNotValidError:
+        said = "refused"
+
+    # Twice: the second time the domain is known.
+    for _ in range(2):
+        try:
+            found = parse_email(typed)
+        except ContactFault:
+            found = "refused"
+        assert found == said
 
 
 def test_case_does_not_make_two_mailboxes() -> None:

@@ -810,6 +810,10 @@ class AdminSettings(Section):
         default=timedelta(days=7), description="how long the password of a new administrator enrols a first passkey"
     )
     enrolment_tries: int = Field(default=5, ge=1, description="passwords tried per name and address in 15 min")
+    emergency_to: tuple[str, ...] = Field(
+        default=(),
+        description="e-mail addresses told of each break-glass, besides whoever gives roles or approves",
+    )
     longest_token: timedelta = Field(
         default=timedelta(days=90), description="how long a token of the REST interface lives at most"
     )
@@ -824,6 +828,8 @@ class AdminSettings(Section):
             raise ValueError("session_idle is 1 to 30 minutes")
         if self.longest_token > timedelta(days=90):
             raise ValueError("longest_token is at most 90 days")
+        if any(not re.fullmatch(r"[^\s@<>,;]{1,64}@[A-Za-z0-9.-]{3,190}", one) for one in self.emergency_to):
+            raise ValueError("emergency_to are e-mail addresses alone, without names")
         return self
 
     @cached_property

@@ -190,10 +190,11 @@ def strengthen_hash(account_id: str, *, old: str, new: str) -> None:
 def set_status(account_id: str, status: Status, *, now: datetime) -> None:
     """Let the account sign in, or not; « restricted » passes the password and is told to contact its Caf (U10)."""
     account = get_account(account_id)
-    was_disabled, is_disabled = account.status == "disabled", status == "disabled"
+    # For services one is as the other: either way nobody signs in with it.
+    was_active, is_active = account.status == "active", status == "active"
     account.status, account.updated_at = status, now
-    if was_disabled != is_disabled:
-        security_events.note(account_id, "account-disabled" if is_disabled else "account-enabled", now=now)
+    if was_active != is_active:
+        security_events.note(account_id, "account-enabled" if is_active else "account-disabled", now=now)
 
 
 def _iso(moment: datetime | None) -> str | None:

@@ -13,15 +13,17 @@ from typing import Any
 from sqlalchemy import update
 
 from idp import audit, entropy, logs, metrics
-from idp.admin import client_acts, key_acts, limit_acts, message_acts, operation_acts, people_acts
+from idp.admin import account_acts, client_acts, key_acts, limit_acts, message_acts, operation_acts, people_acts
 from idp.admin.actors import Actor
 from idp.admin.changes import AdminChange, find_change, mark_outdated, settle
 from idp.admin.client_acts import LogoGiven, Nothing, Plan, SecretAsked, SecretNamed, plan_state
+from idp.admin.emergency_mail import tell_of_emergency
 from idp.admin.faults import Conflict, Forbidden, Invalid, NotFound, OwnChange, Refused, Stale
 from idp.admin.people_acts import RolesGiven
 from idp.admin.schema import ClientDocument, Strict, read_body
 from idp.admin.transfer import TransferAsked, plan_transfer, transfer
 from idp.db import db
+from idp.messages import outbox
 from idp.oidc.clients import forget_cached_clients
 from idp.settings import settings
 
@@ -38,8 +40,8 @@ class Act:
     given: type[Strict]
     plan: Callable[[str, Any], Plan]
     carry_out: Callable[[str, AdminChange, datetime], dict[str, Any]]
-    # Whether whoever had it is signed out everywhere.
-    ends_sessions: bool = False
+    # What ends with it, once it is committed: sessions and grants.
+    then: Callable[[str, datetime], None] | None = None
     # Whether nobody does it without saying why.
     needs_reason: bool = False
     # Whether it commits by itself: then its change is written before, and corrected if it comes to nothing.
@@ -80,8 +82,13 @@ def _to_keys(given: type[Strict], plan: Any, carry_out: Any, *, needs_reason: bo
     return Act("keys.rotate", _AS_KEY_HOLDERS, given, plan, carry_out, needs_reason=needs_reason, commits_itself=True)
 
 
-def _to_person(given: type[Strict], plan: Any, carry_out: Any, *, ends_sessions: bool = False) -> Act:
-    return Act("administrators.write", _AS_PEOPLE, given, plan, carry_out, ends_sessions)
+def _to_person(given: type[Strict], plan: Any, carry_out: Any, *, then: Any = None) -> Act:
+    return Act("administrators.write", _AS_PEOPLE, given, plan, carry_out, then)
+
+
+def _to_account(plan: Any, *, then: Any = None) -> Act:
+    change = account_acts.change_status
+    return Act("accounts.disable", "accounts.approve", Nothing, plan, change, then, needs_reason=True)
 
 
 ACTS: Mapping[str, Act] = {
@@ -98,10 +105,14 @@ ACTS: Mapping[str, Act] = {
     "administrator.add": _to_person(RolesGiven, people_acts.plan_add, people_acts.add),
     "administrator.roles": _to_person(RolesGiven, people_acts.plan_roles, people_acts.change_roles),
     "administrator.disable": _to_person(
-        Nothing, people_acts.plan_disable, people_acts.change_disabled, ends_sessions=True
+        Nothing, people_acts.plan_disable, people_acts.change_disabled, then=people_acts.end_sessions
     ),
     "administrator.enable": _to_person(Nothing, people_acts.plan_enable, people_acts.change_disabled),
-    "administrator.enrol": _to_person(Nothing, people_acts.plan_enrol, people_acts.enrol_anew, ends_sessions=True),
+    "administrator.enrol": _to_person(
+        Nothing, people_acts.plan_enrol, people_acts.enrol_anew, then=people_acts.end_sessions
+    ),
+    "account.disable": _to_account(account_acts.plan_disable, then=account_acts.end_grants),
+    "account.enable": _to_account(account_acts.plan_enable, then=account_acts.send_alerts),
     "key.rotate": _to_keys(key_acts.RotationAsked, key_acts.plan_rotation, key_acts.rotate),
     "key.revoke": _to_keys(key_acts.RevocationAsked, key_acts.plan_revocation, key_acts.revoke, needs_reason=True),
     "channel.off": _to_operations(Nothing, operation_acts.plan_switch(off=True), operation_acts.switch),
@@ -168,6 +179,8 @@ def _perform(
         if act.approval == _AS_PEOPLE:
             # No accident needs an administrator more; whoever broke this glass would be two people from then on.
             raise Forbidden("roles are never given alone")
+    if emergency or (act.approval == _AS_PEOPLE and plan.is_risky):
+        actor.require_proof(now)
     needs_two = propose or (plan.is_risky and settings.four_eyes and not actor.is_operator)
     change = AdminChange(
         id=entropy.identifier(), act=name, target=target, base_version=plan.version, before=dict(plan.before),
@@ -176,6 +189,8 @@ def _perform(
     )  # fmt: skip
     db.session.add(change)
     db.session.flush()
+    if change.emergency:
+        tell_of_emergency(change, now)
     shown = _carry_out(act, target, change, now) if change.state == "applied" else {}
     db.session.commit()
     _tell(change, actor, act, now)
@@ -185,6 +200,7 @@ def _perform(
 def approve(actor: Actor, change_id: str, *, now: datetime) -> Done:
     """Apply what somebody else asked for, exactly as they asked, if nothing has changed since. Commits."""
     change, act = _decided(actor, change_id)
+    actor.require_proof(now)
     name, target = change.act, change.target
     if not settle(change_id, "applied", by=actor.signature[:60], now=now):
         raise Conflict("somebody decided this meanwhile")
@@ -305,8 +321,11 @@ def _read_reason(reason: str, *, demanded: bool) -> str:
     text = " ".join(reason.split())
     if len(text) > _LONGEST_REASON or not text.isprintable():
         raise Invalid("the reason cannot stand", (("reason", f"at most {_LONGEST_REASON} printable characters"),))
+    # It stays in the history for good, where no NIR, address or number of anybody may be.
+    if logs.clean(text) != text:
+        raise Invalid("the reason cannot stand", (("reason", "no NIR, address, number or token of anybody"),))
     if demanded and len(text) < 10:
-        raise Invalid("an emergency needs a reason", (("reason", "at least 10 characters"),))
+        raise Invalid("this needs a reason", (("reason", "at least 10 characters"),))
     return text
 
 
@@ -315,25 +334,27 @@ def _tell(change: AdminChange, actor: Actor, act: Act, now: datetime) -> None:
     _record(change.act, change.target, actor, change.state, change=change.id)
     if change.emergency:
         metrics.ADMIN_EMERGENCIES.inc()
+        outbox.wake()
         log.warning("break-glass", act=change.act, target=change.target, by=actor.name, change=change.id)
         _record(change.act, change.target, actor, "emergency", change=change.id)
-    if change.state == "applied" and act.ends_sessions:
-        people_acts.end_sessions(change.target, now)
+    if change.state == "applied" and act.then is not None:
+        act.then(change.target, now)
 
 
 def _record(
     name: str, target: str, actor: Actor, outcome: str, *, reason: str | None = None, change: str | None = None
 ) -> None:
     metrics.ADMIN.labels(name, outcome).inc()
-    is_client = name.startswith("client.")
+    is_client, is_account = name.startswith("client."), name.startswith("account.")
     known = target[:80] if target.isascii() and target.isprintable() else ""
     audit.record(
         name,
         outcome=outcome,
         reason=reason,
         client_id=known if is_client and known else None,
+        account_id=known if is_account and known else None,
         administrator=actor.name,
         surface=actor.surface,
         change=change,
-        **({} if is_client else {"target": known}),
+        **({} if is_client or is_account else {"target": known}),
     )

@@ -1,10 +1,12 @@
 """Who acts: a person, a token of theirs, or the operator at the machine, and what they may do at this moment."""
 
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Literal
 
-from idp.admin.faults import Forbidden
+from idp.admin.faults import Forbidden, ProofDue
 from idp.admin.roles import PERMISSIONS
+from idp.settings import settings
 
 Surface = Literal["console", "api", "cli"]
 
@@ -20,6 +22,8 @@ class Actor:
     token: str = ""
     # The operator at the machine holds its keys and database; a second person would be theatre (ADR 0015).
     is_operator: bool = False
+    # In the console: when the passkey was last shown. A token shows none: it was made, with such a scope, by one.
+    proved_at: datetime | None = None
 
     @property
     def signature(self) -> str:
@@ -34,6 +38,12 @@ class Actor:
         """Raise `Forbidden` without the permission."""
         if permission not in self.permissions:
             raise Forbidden(f"needs the permission {permission}")
+
+    def require_proof(self, now: datetime) -> None:
+        """Raise `ProofDue` in the console unless the passkey was shown in the last minutes (ASVS 7.5.3)."""
+        oldest = now - settings.lifetimes.fresh_proof
+        if self.surface == "console" and (self.proved_at is None or self.proved_at <= oldest):
+            raise ProofDue("show your passkey again for this")
 
 
 def operator(name: str) -> Actor:

@@ -34,7 +34,7 @@ OPEN_VIEWS = {"admin.resume"}
 
 @dataclass(frozen=True)
 class ConsoleSession:
-    """That a browser session entered the console, by a passkey proved for it."""
+    """That a browser session entered the console, by a passkey proved for it at ``entered_at``."""
 
     name: str
     entered_at: datetime
@@ -80,7 +80,7 @@ def let_in() -> Response | None:
     if entered is None or entered.name != known.name or holder.session.acr != LEVEL:
         raise SignInFirst(clock.now())
     state.put(CONSOLE, holder.sid, entered, ttl=settings.admin.session_idle)
-    g.actor = Actor(known.name, known.permissions, "console")
+    g.actor = Actor(known.name, known.permissions, "console", proved_at=entered.entered_at)
     if request.method == "POST":
         check_csrf(CSRF_SCOPE)
     return None
@@ -89,6 +89,12 @@ def let_in() -> Response | None:
 @blueprint.errorhandler(SignInFirst)
 def lead_to_sign_in(due: SignInFirst) -> Response:
     """Lead through the sign-in, and back to this page: what a form held is typed again."""
+    back_to = request.path if request.method == "GET" else "/admin"
+    return prove_first(back_to, is_known=due.fresh_after is not None)
+
+
+def prove_first(back_to: str, *, is_known: bool) -> Response:
+    """Lead through a sign-in in which the passkey is shown anew, and then to ``back_to``."""
     session, now = ensure_session(), clock.now()
     demand = Demand(
         service=_("admin.title"),
@@ -96,10 +102,9 @@ def lead_to_sign_in(due: SignInFirst) -> Response:
         levels=(LEVEL,),
         fresh_after=now,
         # Whoever is in proves it again; another person signs out first.
-        account_id=session.account_id if due.fresh_after else None,
+        account_id=session.account_id if is_known else None,
         locale=i18n.current_locale(),
     )
-    back_to = request.path if request.method == "GET" else "/admin"
     interaction = start_interaction(
         session=session, demand=demand, payload={"to": back_to}, resume_at=RESUME, restart_url="/admin", now=now
     )
@@ -109,7 +114,7 @@ def lead_to_sign_in(due: SignInFirst) -> Response:
 @blueprint.get("/resume/<interaction_id>")
 def resume(interaction_id: str) -> Response:
     """Go on where the sign-in was due."""
-    interaction, now = get_interaction(interaction_id, RESUME), clock.now()
+    interaction = get_interaction(interaction_id, RESUME)
     if interaction.outcome is None:
         return redirect(f"/signin/{interaction.id}/", 303)
     if interaction.outcome != "done":
@@ -118,9 +123,11 @@ def resume(interaction_id: str) -> Response:
     if session is None or session.sid is None or session.account_id != interaction.account_id:
         raise PageError("expired", 400, "another person is signed in", restart_url="/admin")
     since = interaction.demand.fresh_after
-    level = level_of(proof.name for proof in interaction.proofs if since is not None and proof.at > since)
+    proofs = [proof for proof in interaction.proofs if since is not None and proof.at > since]
+    level = level_of(proof.name for proof in proofs)
     known = find_administrator_of(session.account_id or "")
     if level is not None and level.acr == LEVEL and known is not None and known.disabled_at is None:
-        state.put(CONSOLE, session.sid, ConsoleSession(known.name, now), ttl=settings.admin.session_idle)
+        entered = ConsoleSession(known.name, min(proof.at for proof in proofs))
+        state.put(CONSOLE, session.sid, entered, ttl=settings.admin.session_idle)
         audit.record("admin-sign-in", administrator=known.name)
     return redirect(str(interaction.payload["to"]), 303)

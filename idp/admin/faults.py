@@ -26,6 +26,12 @@ class OwnChange(Forbidden):
     kind = "own-change"
 
 
+class ProofDue(Forbidden):
+    """The person may, once they have shown their passkey again."""
+
+    kind = "proof-due"
+
+
 class NotFound(Refused):
     """There is no such thing, or none that this person may see."""
 

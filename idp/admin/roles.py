@@ -23,6 +23,8 @@ PERMISSIONS: Final[dict[str, str]] = {
     "operations.approve": "approve or refuse such changes that somebody else asked for",
     "support.read": "find an account or a reference, always with a reason",
     "support.act": "lift a pause, send towards a change of contact",
+    "accounts.disable": "ask that nobody may sign in with an account, or that it is given back",
+    "accounts.approve": "approve or refuse what an adviser asked for an account",
     "audit.read": "search, verify and export the audit trail",
     "administrators.read": "see administrators, their roles and tokens",
     "administrators.write": "add, disable and re-enrol administrators, and change their roles",
@@ -41,19 +43,23 @@ ROLES: Final[dict[str, frozenset[str]]] = {
     "operator": _of("clients.read operations.read operations.write emergency tokens.write"),
     "approver": _of(
         "clients.read clients.approve clients.suspend operations.read operations.approve "
-        "keys.read keys.approve emergency tokens.write"
+        "keys.read keys.approve accounts.approve emergency tokens.write"
     ),
     "key-holder": _of(
         "clients.read clients.secrets operations.read keys.read keys.rotate keys.approve emergency tokens.write"
     ),
-    "support": _of("support.read support.act tokens.write"),
+    "support": _of("support.read support.act accounts.disable tokens.write"),
     "auditor": _of("clients.read operations.read audit.read administrators.read tokens.write"),
     "role-admin": _of("administrators.read administrators.write administrators.approve tokens.write"),
 }
 # What a token may hold only if it is tied to addresses: whoever steals it must also be there.
 NEEDS_NETWORK: Final = _of(
     "clients.approve administrators.write administrators.approve operations.write operations.approve "
-    "keys.rotate keys.approve emergency support.read support.act audit.read"
+    "keys.rotate keys.approve emergency support.read support.act accounts.disable accounts.approve audit.read"
+)
+# What is done in the console only by who showed their passkey a moment ago; a token for it is made that way, too.
+NEEDS_PROOF: Final = frozenset(
+    {name for name in PERMISSIONS if name.endswith(".approve")} | {"emergency", "administrators.write"}
 )
 
 

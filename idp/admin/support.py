@@ -8,14 +8,16 @@ quarter of an hour. Nothing here returns a code, a NIR, a password or a whole ad
 import re
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Final, Literal
 
 from idp import logs, metrics, ratelimit
 from idp.accounts import devices, directory, throttle
 from idp.accounts.contact_changes import Kind
 from idp.accounts.models import Account
+from idp.admin import actions
 from idp.admin import support_events as events
 from idp.admin.actors import Actor
+from idp.admin.changes import list_changes
 from idp.admin.faults import Conflict, Invalid, NotFound, TooOften
 from idp.admin.naming import accounts_named, parse_identifier
 from idp.audit.search import Wanted, search
@@ -30,6 +32,8 @@ from idp.state import Space, state
 
 # Why an account is opened; a choice, for what is typed freely would hold names and numbers.
 REASONS: Final = ("call", "counter", "letter", "partner", "fraud")
+Word = Literal["disable", "enable"]
+WORDS: Final[tuple[Word, ...]] = ("disable", "enable")
 _REFERENCE = re.compile(rf"([{SPOKEN}]{{3}})[\s-]?([{SPOKEN}]{{3}})")
 _TICKET = re.compile(r"[A-Z]{0,6}-?[0-9]{0,8}")
 _OPEN_FOR = timedelta(minutes=15)
@@ -119,6 +123,20 @@ def advise_change(actor: Actor, case: Case, kind: Kind, now: datetime) -> None:
         kind, administrator=actor.name, account_id=account.id, surface=actor.surface, reason=case.reason,
         ticket=case.ticket,
     )  # fmt: skip
+
+
+def ask_standing(actor: Actor, case: Case, word: Word, why: str, now: datetime) -> actions.Done:
+    """Ask that nobody may sign in with the account, or that it is given back: the act of the table. Commits."""
+    name = f"account.{word}"
+    actor.require(actions.ACTS[name].permission)
+    if list_changes(state="waiting", target=case.account_id, acts="account"):
+        raise Conflict("it was asked for already, and waits for a second person")
+    if not _spend("support-acts", actor.name, settings.support.acts_per_hour, _HOUR, now):
+        metrics.SUPPORT.labels(word, "throttled").inc()
+        raise TooOften("not again so soon by this adviser")
+    done = actions.perform(actor, name, case.account_id, {}, now=now, reason=why)
+    metrics.SUPPORT.labels(word, "waiting" if done.is_waiting else "ok").inc()
+    return done
 
 
 def parse_reference(typed: str) -> str | None:

@@ -10,6 +10,7 @@ from sqlalchemy import select
 from idp import session
 from idp.accounts import devices, directory, throttle
 from idp.accounts.models import Account
+from idp.admin.changes import list_changes
 from idp.admin.support import Case
 from idp.audit.search import Wanted, search
 from idp.db import db
@@ -25,14 +26,14 @@ GLOSSARY: Final = frozenset(
     {
         "password", "code-send", "code", "message", "message-receipt", "bounce", "sign-in", "passkey", "totp",
         "recovery-code", "password-reset", "password-changed", "email-changed", "mobile-changed", "stop", "not-me",
-        "support-viewed", "support-unlocked", "support-change-advised",
+        "support-viewed", "support-unlocked", "support-change-advised", "account.disable", "account.enable",
     }
 )  # fmt: skip
 # The outcomes that have words of their own.
 OUTCOMES: Final = frozenset(
     {
         "ok", "done", "wrong", "burnt", "expired", "paused", "throttled", "void", "accepted", "delivered", "refused",
-        "found", "bounced", "cancelled",
+        "found", "bounced", "cancelled", "applied", "waiting", "withdrawn", "outdated",
     }
 )  # fmt: skip
 _SENDS, _EVENTS, _LOOKED_AT = 10, 20, 200
@@ -54,6 +55,7 @@ def view_case(case: Case, now: datetime) -> dict[str, Any]:
         "account": directory.describe_account(account),
         "email_refuses": is_undeliverable(account.id, account.email),
         "must_choose_password": account.stopped_at is not None,
+        "asked": [one.act for one in list_changes(state="waiting", target=account.id, acts="account")],
         "pauses": list_pauses(account, now),
         "sends": list_sends(account.id),
         "passkeys": count_passkeys(account.id),

@@ -16,7 +16,7 @@ from idp.addresses import read_networks
 from idp.admin.actors import Actor
 from idp.admin.administrators import find_administrator
 from idp.admin.faults import Invalid, NotFound
-from idp.admin.roles import NEEDS_NETWORK, PERMISSIONS
+from idp.admin.roles import NEEDS_NETWORK, NEEDS_PROOF, PERMISSIONS
 from idp.admin.schema import Line, Strict
 from idp.db import Base, Moment, db
 from idp.settings import settings
@@ -60,6 +60,8 @@ class TokenAsked(Strict):
 def issue_token(actor: Actor, asked: TokenAsked, now: datetime) -> tuple[AdminToken, str]:
     """Return a new token of the actor and its value, which is shown this once. The caller commits."""
     actor.require("tokens.write")
+    if NEEDS_PROOF & set(asked.scopes):
+        actor.require_proof(now)
     faults = [("scopes", f"{one}: not yours to give") for one in asked.scopes if not actor.may(one)]
     faults += _network_faults(asked)
     if timedelta(days=asked.days) > settings.admin.longest_token:

@@ -1,4 +1,4 @@
-"""`idp accounts case|unlock|advise`: the support desk at the machine, with the same reasons, limits and traces."""
+"""`idp accounts case|unlock|advise|disable|enable`: the support desk at the machine, with its reasons and limits."""
 
 import getpass
 from collections.abc import Iterator
@@ -7,6 +7,7 @@ from contextlib import contextmanager
 import click
 
 from idp import audit, clock
+from idp.accounts import directory
 from idp.accounts.contact_changes import KINDS, Kind
 from idp.admin import support
 from idp.admin.actors import Actor, operator
@@ -55,6 +56,23 @@ def accounts_advise(who: str, kind: Kind, reason: str, ticket: str, as_json: boo
     with _case(who, reason, ticket) as (actor, case):
         support.advise_change(actor, case, kind, clock.now())
         say({"account": case.account_id, "advised": kind}, as_json)
+
+
+def _standing_command(word: support.Word, text: str) -> None:
+    @accounts.command(word, help=text)
+    @who
+    @click.option("--why", required=True, help="For the history, at least 10 characters; nothing of the person.")
+    @reason
+    @ticket
+    @as_json
+    def command(who: str, why: str, reason: str, ticket: str, as_json: bool) -> None:
+        with _case(who, reason, ticket) as (actor, case):
+            support.ask_standing(actor, case, word, why, clock.now())
+            say({"account": case.account_id, "status": directory.get_account(case.account_id).status}, as_json)
+
+
+_standing_command("disable", "Let nobody sign in with an account, and end all it granted; WHO as for `case`.")
+_standing_command("enable", "Give an account back to its holder; WHO as for `case`.")
 
 
 @contextmanager

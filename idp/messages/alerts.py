@@ -34,6 +34,8 @@ KINDS = (
     "codes-unused",
     "stopped",
     "support-unlocked",
+    "account-disabled",
+    "account-enabled",
     "email-change-advised",
     "mobile-change-advised",
 )

@@ -10,7 +10,7 @@ from typing import Final, Literal
 from sqlalchemy import ForeignKey, String, delete, func, select, update
 from sqlalchemy.orm import Mapped, mapped_column
 
-from idp import crypto, entropy, metrics
+from idp import crypto, entropy, metrics, security_events
 from idp.accounts.models import Account
 from idp.db import Base, Moment, db
 from idp.messages.alerts import alert
@@ -80,6 +80,10 @@ def use_recovery_code(account: Account, typed: str, *, lane: str, device: str, n
     def _is_right() -> bool:
         if not _use(account_id, letters, now):
             return False
+        # CAEP §3.3 leaves the names of kinds open; the sheet holds one code less, and is as good as before.
+        security_events.note(
+            account_id, "credential-change", now=now, credential_type="recovery-code", change_type="update"
+        )
         alert(account, "recovery-used", now=now, detail={"device": device} if device else None)
         return True
 

@@ -32,6 +32,8 @@ SUPPORT = {
     ("support-viewed", "found"): "account.history.support_viewed",
     ("support-unlocked", "ok"): "account.history.support_unlocked",
     ("support-change-advised", "ok"): "account.history.support_advised",
+    ("account.disable", "applied"): "account.history.account_disabled",
+    ("account.enable", "applied"): "account.history.account_enabled",
 }
 TOLD = FAILURES | SUPPORT
 WAYS = {

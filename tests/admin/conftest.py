@@ -49,7 +49,7 @@ def acting(context: Flask, administrators: dict[str, str]) -> Acting:
     def act(name: str) -> Actor:
         found = find_administrator(name)
         assert found is not None
-        return Actor(name, found.permissions, "console")
+        return Actor(name, found.permissions, "console", proved_at=idp_clock.now())
 
     return act
 

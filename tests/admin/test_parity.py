@@ -36,6 +36,7 @@ Doing = dict[str, Callable[[], Any]]
 NOWHERE = "https://127.0.0.1/keys"
 # What the desk does leaves these in the trail; it is in no history of changes.
 DESK = {"support-viewed", "support-unlocked", "support-change-advised"}
+WHY = "fraud reported by the bank"
 LIMIT, TEXT = "code.sends_per_hour", "mail.alert.subject.stopped"
 
 
@@ -55,7 +56,7 @@ def do_all(doing: Doing, done: Callable[[], set[str]], looked: dict[str, Callabl
 
     An act counts when the history has it; a look when its answer holds what only that look finds.
     """
-    acts = {name for name in ACTS if name.startswith(("client.", "administrator."))}
+    acts = {name for name in ACTS if name.startswith(("client.", "administrator.", "account."))}
     missing = [name for name in acts if name not in doing] + [name for name in LOOKS if name not in looked]
     assert not missing, f"this surface lacks {missing}"
     for act in doing.values():
@@ -86,7 +87,9 @@ def who_is_it(text: str, account: str) -> str:
 
 def test_every_act_is_on_the_console(admin: Coming, app: Flask, alice: str, with_settings: Any) -> None:
     with_settings(admin={"four_eyes": False})
-    eve, rose, kim, olga, otto = admin("eve"), admin("rose"), admin("kim"), admin("olga"), admin("otto")
+    eve, rose, kim, olga = admin("eve"), admin("rose"), admin("kim"), admin("olga")
+    otto, sam = admin("otto"), admin("sam")
+    sam.open("/admin/support").submit("admin/support", who=ALICE_NIR, reason="fraud")
 
     def at(path: str) -> Admin:
         return eve.open(f"/admin/clients/fresh{path}")
@@ -120,6 +123,8 @@ def test_every_act_is_on_the_console(admin: Coming, app: Flask, alice: str, with
         "administrator.disable": person("disable"),
         "administrator.enable": person("enable"),
         "administrator.enrol": person("enrol"),
+        "account.disable": lambda: sam.submit("disable", why=WHY),
+        "account.enable": lambda: sam.submit("enable", why=WHY),
         "key.rotate": lambda: kim.post("/admin/keys/ES256/rotate"),
         "key.revoke": lambda: kim.post("/admin/keys/ES256/revoke", reason="found on a share"),
         "channel.off": lambda: olga.post("/admin/operations/channels/sms/off"),
@@ -178,6 +183,9 @@ def test_every_act_is_in_the_rest_interface(call: Any, app: Flask, alice: str, w
     def person(act: str) -> Callable[[], Any]:
         return lambda: do("rose", "POST", f"/administrators/new.one/{act}", {})
 
+    def case() -> str:
+        return f"/support/cases/{do('sam', 'POST', '/support/cases', {'who': ALICE_NIR, 'reason': 'call'})['id']}"
+
     def roles() -> None:
         path = "/administrators/new.one"
         do("rose", "PUT", f"{path}/roles", {"roles": ["reader", "editor"]}, **seen(path))
@@ -200,6 +208,8 @@ def test_every_act_is_in_the_rest_interface(call: Any, app: Flask, alice: str, w
         "administrator.disable": person("disable"),
         "administrator.enable": person("enable"),
         "administrator.enrol": person("enrol"),
+        "account.disable": lambda: do("sam", "POST", f"{case()}/disable", {"reason": WHY}),
+        "account.enable": lambda: do("sam", "POST", f"{case()}/enable", {"reason": WHY}),
         "key.rotate": lambda: do("kim", "POST", "/keys/ES256/rotate", {}),
         "key.revoke": lambda: do("kim", "POST", "/keys/ES256/revoke", {"reason": "found on a share"}),
         "channel.off": lambda: do("olga", "POST", "/channels/sms/off", {}),
@@ -224,9 +234,9 @@ def test_every_act_is_in_the_rest_interface(call: Any, app: Flask, alice: str, w
     }
     do_all(doing, lambda: history(app, "api"), looked)
 
-    case = do("sam", "POST", "/support/cases", {"who": ALICE_NIR, "reason": "call"})["id"]
-    do("sam", "POST", f"/support/cases/{case}/lift", {})
-    do("sam", "POST", f"/support/cases/{case}/advise", {"kind": "email"})
+    opened = do("sam", "POST", "/support/cases", {"who": ALICE_NIR, "reason": "call"})["id"]
+    do("sam", "POST", f"/support/cases/{opened}/lift", {})
+    do("sam", "POST", f"/support/cases/{opened}/advise", {"kind": "email"})
     assert desk_traces(app, "api") == DESK
 
 
@@ -283,6 +293,8 @@ def test_every_act_is_at_the_command_line(run: Run, folder: Path, tmp_path: Path
         "administrator.disable": lambda: do("admin", "disable", "new.one"),
         "administrator.enable": lambda: do("admin", "enable", "new.one"),
         "administrator.enrol": lambda: do("admin", "enrol", "new.one"),
+        "account.disable": lambda: do("accounts", "disable", ALICE_NIR, "--why", WHY, "--reason", "fraud"),
+        "account.enable": lambda: do("accounts", "enable", ALICE_NIR, "--why", WHY, "--reason", "fraud"),
         "key.rotate": lambda: keys("rotate", "next"),
         "key.revoke": lambda: keys("rotate", "revoked", "--emergency", "--reason", "found on a share"),
         "channel.off": lambda: do("operations", "off", "sms"),

@@ -18,6 +18,7 @@ from idp.mfa.recovery_codes import (
     parse_recovery_code,
     use_recovery_code,
 )
+from idp.security_events import SecurityEvent
 from tests.conftest import Clock
 
 
@@ -116,3 +117,16 @@ def test_every_channel_is_told_of_a_use_and_of_nothing_else(alice: str, codes: t
     use(alice, codes[0], clock)
     told = sorted((row.purpose, row.channel) for row in db.session.query(Outbox))
     assert told == [("alert-recovery-used", "email"), ("alert-recovery-used", "sms")]
+
+
+def test_services_that_asked_hear_of_a_use_and_of_nothing_else(
+    alice: str, codes: tuple[str, ...], clock: Clock
+) -> None:
+    use(alice, "3479-CDFH-JKMN-PQRT", clock)
+    assert db.session.query(SecurityEvent).count() == 0
+
+    use(alice, codes[0], clock)
+
+    (event,) = db.session.query(SecurityEvent)
+    assert (event.account_id, event.kind) == (alice, "credential-change")
+    assert event.facts == {"credential_type": "recovery-code", "change_type": "update"}

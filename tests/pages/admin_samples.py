@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 from idp.admin.activity import sum_up
 from idp.admin.actors import Actor
 from idp.admin.changes import AdminChange
+from idp.admin.console.again import Held
 from idp.admin.console.fields import ALL_SECTIONS, fields_of
 from idp.admin.console.register import KINDS
 from idp.admin.console.trail import MOMENTS, WORDS
@@ -165,9 +166,10 @@ ACCOUNT = SimpleNamespace(
     id="YWNjb3VudA", status="active", email="j•••••n@orange.fr", email_verified_at=NOW, mobile=None,
     mobile_verified_at=None,
 )  # fmt: skip
+SHUT = SimpleNamespace(**{**vars(ACCOUNT), "status": "restricted"})
 QUIET = SimpleNamespace(
     account=ACCOUNT, must_choose_password=False, email_refuses=False, passkeys=1, devices=2, authenticator=True,
-    recovery_codes=0, sign_ins=[NOW], pauses=[], sends=[], timeline=[], events=[],
+    recovery_codes=0, sign_ins=[NOW], asked=[], pauses=[], sends=[], timeline=[], events=[],
 )  # fmt: skip
 VIEW = SimpleNamespace(
     **{
@@ -311,14 +313,24 @@ ADMIN: dict[str, dict[str, dict[str, Any]]] = {
         "active": {**FRAME, "person": PERSON, "roles": list(ROLES)},
         "disabled": {**FRAME, "person": {**PERSON, "disabled_at": NOW}, "roles": list(ROLES)},
     },
+    "admin/again.html": {
+        "": {**FRAME, "held": Held("eve", "/admin/clients/shop/edit/addresses",
+                                   (("redirect_uris", f"{BACK}/2 <b>"), ("emergency", "yes"), ("version", "")))},
+    },
     "admin/support.html": {
         "first": {**FRAME, "reasons": REASONS, "chosen": ""},
         "wrong": {**FRAME, "reasons": REASONS, "chosen": REASONS[0],
                   "errors": [FieldError("who", "Nous ne trouvons pas ce compte.")]},
     },
     "admin/support_case.html": {
-        "paused": {**FRAME, "case": CASE, "view": VIEW, "said": None, "outcomes": OUTCOMES, "may_act": True},
-        "quiet": {**FRAME, "case": CASE, "view": QUIET, "said": "lifted", "outcomes": OUTCOMES, "may_act": False},
+        "paused": {**FRAME, "case": CASE, "view": VIEW, "said": None, "outcomes": OUTCOMES, "may_act": True,
+                   "may_disable": True, "errors": [FieldError("support-why", "Dites pourquoi.")]},
+        "shut": {**FRAME, "case": CASE, "said": "disabled", "outcomes": OUTCOMES, "may_act": True, "may_disable": True,
+                 "view": SimpleNamespace(**{**vars(QUIET), "account": SHUT})},
+        "asked": {**FRAME, "case": CASE, "said": "asked", "outcomes": OUTCOMES, "may_act": True, "may_disable": True,
+                  "view": SimpleNamespace(**{**vars(QUIET), "asked": ["account.disable"]})},
+        "quiet": {**FRAME, "case": CASE, "view": QUIET, "said": "lifted", "outcomes": OUTCOMES, "may_act": False,
+                  "may_disable": False},
     },
     "admin/trail.html": {
         "found": {**TRAIL, "found": EVENTS, "further": "client_id=shop&after=811",

@@ -1,5 +1,6 @@
 """The support desk over REST: the same cases, reasons, limits and traces as in the console, and as little to see."""
 
+from collections.abc import Callable
 from datetime import datetime
 from typing import Any, Literal
 
@@ -25,6 +26,12 @@ class AdviceAsked(Strict):
     """What the person wants to change."""
 
     kind: Literal[KINDS]  # type: ignore[valid-type]
+
+
+class StandingAsked(Strict):
+    """Why nobody shall sign in with the account, or why it is given back."""
+
+    reason: Line = Field(min_length=10, description="for the history; nothing of the person")
 
 
 class MaskedAccount(Answer):
@@ -77,6 +84,7 @@ class Case(Answer):
     account: MaskedAccount
     email_refuses: bool
     must_choose_password: bool
+    asked: list[str] = Field(description="what waits for a second person: account.disable or account.enable")
     pauses: list[PauseHeld]
     sends: list[Send]
     passkeys: int
@@ -114,6 +122,15 @@ def _advise(call: Call) -> Reply:
     return Reply(_view(case, call.now))
 
 
+def _standing(word: support.Word) -> Callable[[Call], Reply]:
+    def ask(call: Call) -> Reply:
+        case = support.get_case(call.actor, call.path["case_id"])
+        done = support.ask_standing(call.actor, case, word, call.body.reason, call.now)
+        return Reply(_view(case, call.now), 202 if done.is_waiting else 200)
+
+    return ask
+
+
 _CASE = "/support/cases/<case_id>"
 _TOO_OFTEN = {429: "Too often: by this adviser, or for this account."}
 ROUTES = (
@@ -124,4 +141,8 @@ ROUTES = (
           {200: Case}, body=Strict, refusals=_TOO_OFTEN),
     Route("POST", f"{_CASE}/advise", "Write to the person how they change their address or number themselves.",
           "support.act", _advise, {200: Case}, body=AdviceAsked, refusals=_TOO_OFTEN),
+    Route("POST", f"{_CASE}/disable", "Ask that nobody may sign in with the account.", "accounts.disable",
+          _standing("disable"), {200: Case, 202: Case}, body=StandingAsked, refusals=_TOO_OFTEN),
+    Route("POST", f"{_CASE}/enable", "Ask that the account is given back.", "accounts.disable",
+          _standing("enable"), {200: Case, 202: Case}, body=StandingAsked, refusals=_TOO_OFTEN),
 )  # fmt: skip

@@ -4,6 +4,7 @@ from flask import Response
 
 from idp.admin.changes import list_changes
 from idp.admin.console import (
+    again,
     clients,
     dashboard,
     edit,
@@ -26,6 +27,7 @@ from idp.admin.entry import blueprint, current_actor
 __all__ = ["PARTS", "blueprint"]
 # A file each; importing it gives the console its pages.
 PARTS = (
+    again,
     clients,
     edit,
     register,

@@ -19,7 +19,12 @@ _FAULTS: dict[type[Refused], tuple[str, str]] = {
     Conflict: ("who", "support.e.several"),
     TooOften: ("who", "support.e.too_often"),
 }
-_SAID = ("lifted", "advised")
+_STANDING_FAULTS: dict[type[Refused], str] = {
+    Invalid: "support.e.why",
+    TooOften: "support.e.again",
+    Conflict: "support.e.standing",
+}
+_SAID = ("lifted", "advised", "disabled", "enabled", "asked")
 
 
 @blueprint.get("/support")
@@ -75,6 +80,18 @@ def support_advise(case_id: str) -> BaseResponse:
     return redirect(f"/admin/support/{case_id}?advised", 303)
 
 
+@blueprint.post("/support/<case_id>/<any(disable,enable):word>")
+def support_standing(case_id: str, word: support.Word) -> BaseResponse:
+    """Ask that nobody may sign in with the account, or that it is given back."""
+    need("accounts.disable")
+    actor = current_actor()
+    try:
+        done = support.ask_standing(actor, support.get_case(actor, case_id), word, one_field("why"), clock.now())
+    except (Invalid, TooOften, Conflict) as refusal:
+        return _case(case_id, [error("support-why", _STANDING_FAULTS[type(refusal)])], refusal.status)
+    return redirect(f"/admin/support/{case_id}?{'asked' if done.is_waiting else f'{word}d'}", 303)
+
+
 def _form(errors: list[FieldError], status: int, *, reason: str = "") -> Response:
     return show("support", status, errors=errors, reasons=support.REASONS, chosen=reason)
 
@@ -87,7 +104,7 @@ def _case(case_id: str, errors: list[FieldError], status: int) -> Response:
     said = next((word for word in _SAID if word in request.args and not errors), None)
     return show(
         "support_case", status, errors=errors, case=case, view=view, said=said, outcomes=OUTCOMES,
-        may_act=actor.may("support.act"),
+        may_act=actor.may("support.act"), may_disable=actor.may("accounts.disable"),
     )  # fmt: skip
 
 

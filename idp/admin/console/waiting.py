@@ -28,11 +28,11 @@ def changes_page() -> Response:
 @blueprint.get("/changes/<change_id>")
 def change_page(change_id: str) -> Response:
     """Show a change with its difference, and who may decide it."""
-    _need_to_see()
-    change = find_change(change_id)
+    who, change = current_actor(), find_change(change_id)
+    if change is None or not actions.is_own(who, change):
+        _need_to_see()
     if change is None:
         raise NotFound("no such change")
-    who = current_actor()
     return show(
         "change",
         change=change,

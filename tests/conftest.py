@@ -207,7 +207,7 @@ def app(whole_app: Flask, idp_settings: Settings) -> Iterator[Flask]:
         operations.begin_anew()
         figures.begin_anew()
     yield whole_app
-    # Limits that were changed while it ran. Not at the beginning: other fixtures may have changed settings for this test.
+    # Limits that were changed meanwhile. Not at the beginning: other fixtures may have changed settings for this test.
     whole_app.extensions["sesame"]["settings"] = idp_settings
 
 

@@ -49,6 +49,7 @@ demo-mobile: $(PACKAGES) $(APP_PACKAGES)
 test: $(PACKAGES) $(NODE_PACKAGES) $(APP_PACKAGES) | test-programs
 	$(BIN)/python tests/servers.py $(PYTEST) -m "not e2e" --backend=embedded
 	$(BIN)/python tests/servers.py $(PYTEST) -m "not e2e" --backend=servers --door=flask
+	@$(MAKE) --no-print-directory bench-guard
 	$(PYTEST) -m e2e --ignore=tests/e2e
 	$(PYTEST) tests/e2e --ignore=tests/e2e/apache --backend=embedded
 	$(BIN)/python tests/servers.py $(PYTEST) $(WALKS_ON_SERVERS) --backend=servers
@@ -98,7 +99,7 @@ bench-quick: $(PACKAGES) | test-programs
 
 # Within `make test` too. BENCH_GUARD_WRITE=1 writes the table anew, for a change that is worth its cost.
 bench-guard: $(PACKAGES) | test-programs
-	$(BIN)/python tests/servers.py $(BIN)/pytest tests/oidc/test_cost.py --backend=servers $(PYTEST_ARGS)
+	BENCH_GUARD=1 $(BIN)/python tests/servers.py $(BIN)/pytest tests/oidc/test_cost.py --backend=servers
 
 # As much disk as 3 KB a person, under SCALE_FOLDER; SCALE_REPORT=1 writes docs/scale.md.
 scale: $(PACKAGES) | test-programs

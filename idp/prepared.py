@@ -27,6 +27,8 @@ from idp.db import Moment, db
 _FORGOTTEN = frozenset({b"26000", b"0A000"})
 _PG_EPOCH = datetime(2000, 1, 1, tzinfo=UTC)
 _numbers = count(1)
+# The attribute of an engine under which `tracing.py` leaves what traces a statement by its operation.
+TRACE = "trace_statement"
 
 
 class Prepared:
@@ -34,6 +36,7 @@ class Prepared:
 
     def __init__(self, statement: Executable) -> None:
         self._statement = statement
+        self._operation = type(statement).__name__.upper()
         self.name = f"idp_{next(_numbers)}".encode()
 
     def run(self, values: Mapping[str, Any]) -> Any:
@@ -52,9 +55,12 @@ class Prepared:
         return self._ask(engine, self._arguments(values))
 
     def _ask(self, engine: Engine, arguments: list[bytes | None]) -> Any:
-        lent = engine.raw_connection()
+        lent, trace = engine.raw_connection(), getattr(engine, TRACE, None)
         try:
-            return self._execute(lent, arguments)
+            if trace is None:
+                return self._execute(lent, arguments)
+            with trace(self._operation):
+                return self._execute(lent, arguments)
         except psycopg.Error as fault:
             if lent.driver_connection.broken:  # type: ignore[union-attr]
                 # What this one has lost the others have, too.

@@ -4,14 +4,17 @@ A span says which address of ours was asked, by its rule, how it ended and which
 it: no URL, no parameter, no address, no value bound to a statement. Without `tracing.endpoint` nothing is loaded.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from importlib.util import find_spec
 from typing import Any
 
+import psycopg
 import structlog
 from flask import Flask
 from sqlalchemy import Engine, event
 
+from idp.prepared import TRACE
 from idp.settings import SettingsFault, TracingSettings
 
 _SERVICE = "sesame"
@@ -98,13 +101,29 @@ def name_request(method: str, route: str) -> None:
 
 
 def _trace_statements(engine: Engine, tracer: Any) -> None:
-    @event.listens_for(engine, "before_cursor_execute")
-    def _begin(_c: Any, _cursor: Any, statement: str, _values: Any, context: Any, _many: bool) -> None:
+    def span_of(operation: str) -> Any:
         from opentelemetry.trace import SpanKind
 
-        operation = statement.lstrip()[:40].split(None, 1)[0].upper()
         system = {"db.system.name": engine.dialect.name, "db.operation.name": operation}
-        context.span_of_ours = tracer.start_span(operation, kind=SpanKind.CLIENT, attributes=system)
+        return tracer.start_span(operation, kind=SpanKind.CLIENT, attributes=system)
+
+    @contextmanager
+    def trace(operation: str) -> Iterator[None]:
+        span = span_of(operation)
+        try:
+            yield
+        except psycopg.Error as fault:
+            span.set_attribute("error.type", type(fault).__name__)
+            raise
+        finally:
+            span.end()
+
+    # What `prepared.py` sends goes past SQLAlchemy's events.
+    setattr(engine, TRACE, trace)
+
+    @event.listens_for(engine, "before_cursor_execute")
+    def _begin(_c: Any, _cursor: Any, statement: str, _values: Any, context: Any, _many: bool) -> None:
+        context.span_of_ours = span_of(statement.lstrip()[:40].split(None, 1)[0].upper())
 
     @event.listens_for(engine, "after_cursor_execute")
     def _end(_c: Any, _cursor: Any, _statement: str, _values: Any, context: Any, _many: bool) -> None:

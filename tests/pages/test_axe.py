@@ -104,6 +104,7 @@ class Visit:
 def test_a_page_is_accessible_light_and_our_own(
     request: pytest.FixtureRequest, chromium: Browser, render: Render, template: str, case: str, locale: str
 ) -> None:
+    """AC-219: a page asks for nothing that is not our own."""
     looks = LOOKS
     if not request.config.getoption("--all-inputs"):
         # Words change widths, not colours; further cases of a page are mostly the same page.

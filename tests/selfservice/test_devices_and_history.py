@@ -139,7 +139,7 @@ def test_the_stop_key_of_an_alert_takes_a_changed_address_back(
     assert thief.open("/account").step == "identify"
 
 
-def test_ones_data_is_handed_out_with_the_number_masked(person: Person, app: Flask, alice: str) -> None:
+def test_ones_data_is_handed_out_with_the_number_masked_ac_222(person: Person, app: Flask, alice: str) -> None:
     connect(app, alice, "mobile")
     person.enter("/account/data")
 

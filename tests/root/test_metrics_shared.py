@@ -4,6 +4,7 @@ import os
 import re
 import signal
 import subprocess
+import sys
 from pathlib import Path
 
 from prometheus_client import CollectorRegistry, generate_latest
@@ -49,7 +50,7 @@ def test_a_fold_that_was_cut_off_counts_nothing_twice(tmp_path: Path) -> None:
     count = "from idp import metrics, metrics_shared as s; from pathlib import Path; import sys\n"
     count += "s._count_into(Path(sys.argv[1])); metrics.RESUMED.inc(3); metrics.OUTBOX_DEPTH.labels('sms').set(7)"
     for _ in range(2):
-        subprocess.run([os.environ.get("PYTHON", "python"), "-c", count, tmp_path], check=True)
+        subprocess.run([sys.executable, "-c", count, tmp_path], check=True)
     dead = [path for path in tmp_path.iterdir() if not path.name.startswith(".")]
 
     first = _figures(tmp_path)

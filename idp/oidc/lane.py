@@ -8,18 +8,20 @@ there is one place for it. `tests/oidc/test_lane.py` compares the two, and the s
 import io
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import AbstractContextManager, nullcontext
 from functools import lru_cache
 from typing import Any, cast
 
-from flask import Flask, current_app, g, has_app_context
+from flask import Flask, g
+from flask.ctx import AppContext
+from flask.globals import _cv_app
 from werkzeug.http import HTTP_STATUS_CODES
 
 from idp import audit
+from idp.db import db
 from idp.guard import MAX_BODY, headers_for_machines
 from idp.oidc.certificates import certificate_header
-from idp.oidc.endpoints import ENDPOINTS, FORM, Endpoint, answer_request, read_form
-from idp.oidc.protocol import ProtocolRequest, ProtocolResponse
+from idp.oidc.endpoints import ENDPOINTS, FOR_SCRIPTS, FORM, Endpoint, answer_request, read_form
+from idp.oidc.protocol import Document, ProtocolRequest, ProtocolResponse
 from idp.settings import Settings
 from idp.web import address_unit, note_request, real_peer
 
@@ -49,32 +51,56 @@ class Lane:
         if endpoint is None or not _is_plain(environ, endpoint, ours):
             return self.behind(environ, start_response)
         started = time.perf_counter()
-        body = _read_body(environ)
+        body = _read_body(environ) if environ["REQUEST_METHOD"] == "POST" else b""
         if body is None:
             return self.behind(environ, start_response)
-        with self._context():
-            g.started = started
-            return self._answer(endpoint, environ, body, ours, start_response)
-
-    def _context(self) -> AbstractContextManager[object]:
-        """As Flask does: one context of this application is enough, and another application's is none."""
-        is_ours = has_app_context() and cast(Any, current_app)._get_current_object() is self._app
-        return nullcontext() if is_ours else self._app.app_context()
+        around = _cv_app.get(None)
+        if around is not None and around.app is self._app:
+            # As Flask does: one context of this application is enough, and another application's is none.
+            return self._answer(endpoint, environ, body, ours, start_response, started)
+        with Context(self._app):
+            return self._answer(endpoint, environ, body, ours, start_response, started)
 
     def _answer(
-        self, endpoint: Endpoint, environ: Environ, body: bytes, ours: Settings, start_response: StartResponse
-    ) -> Iterable[bytes]:
+        self, endpoint: Endpoint, environ: Environ, body: bytes, ours: Settings, start_response: StartResponse,
+        started: float,
+    ) -> Iterable[bytes]:  # fmt: skip
         path = environ["PATH_INFO"]
         try:
+            if endpoint.document is not None and "HTTP_IF_NONE_MATCH" not in environ:
+                document = endpoint.document(address_unit(environ.get("REMOTE_ADDR")))
+                note_request(environ["REQUEST_METHOD"], path, 200, started)
+                start_response(_STATUS[200], [*_published(document, endpoint.for_scripts, ours.has_tls)])
+                return (document.body,)
             answer = answer_request(endpoint, path, lambda: _as_request(environ, body, ours))
             audit.flush()
         except Exception as fault:  # noqa: BLE001 - nothing is swallowed: Flask's handlers answer, as they would
             with self._app.request_context(environ):
+                g.started = started
                 response = self._app.finalize_request(self._app.handle_user_exception(fault))
                 return response(environ, start_response)
-        note_request(environ["REQUEST_METHOD"], path, answer.status)
-        start_response(_STATUS[answer.status], _headers(answer, ours))
+        note_request(environ["REQUEST_METHOD"], path, answer.status, started)
+        start_response(_STATUS[answer.status], _headers(answer, ours.has_tls))
         return (answer.body,)
+
+
+class Context(AppContext):
+    """Flask's context of an application without its ceremony: nobody asks for its signals and routes here."""
+
+    def __init__(self, app: Flask) -> None:
+        self.app, self.url_adapter, self.g, self._cv_tokens = app, None, app.app_ctx_globals_class(), []
+
+    def __enter__(self) -> "Context":
+        self._cv_tokens.append(_cv_app.set(self))
+        return self
+
+    def __exit__(self, *_fault: object) -> None:
+        """Give the database back what the request had of it: all that our applications do at the end of a context."""
+        try:
+            if db.session.registry.has():
+                db.session.remove()
+        finally:
+            _cv_app.reset(self._cv_tokens.pop())
 
 
 class Headers(Mapping[str, str]):
@@ -115,7 +141,7 @@ def _is_plain(environ: Environ, endpoint: Endpoint, ours: Settings) -> bool:
         or environ.get("QUERY_STRING")
         or environ.get("SCRIPT_NAME")
         or environ.get("HTTP_HOST") not in ours.hosts
-        or (ours.has_tls and environ["wsgi.url_scheme"] != "https")
+        or (environ["wsgi.url_scheme"] != "https" and ours.has_tls)
         or "," in environ.get("HTTP_AUTHORIZATION", "")
     ):
         return False
@@ -136,10 +162,8 @@ def _is_plain(environ: Environ, endpoint: Endpoint, ours: Settings) -> bool:
 
 def _read_body(environ: Environ) -> bytes | None:
     """Return the whole body; ``None`` if it ends too early, what there was of it being put back."""
-    if environ["REQUEST_METHOD"] != "POST":
-        return b""
     length = int(environ["CONTENT_LENGTH"])
-    body = cast(bytes, environ["wsgi.input"].read(length))
+    body: bytes = environ["wsgi.input"].read(length)
     if len(body) == length:
         return body
     environ["wsgi.input"] = io.BytesIO(body)
@@ -156,13 +180,21 @@ def _as_request(environ: Environ, body: bytes, ours: Settings) -> ProtocolReques
         form=form,
         many=many,
         address=address_unit(environ.get("REMOTE_ADDR")),
-        client_certificate=certificate_header(headers, peer=real_peer(environ), mtls=ours.mtls),
+        client_certificate=(
+            certificate_header(headers, peer=real_peer(environ), mtls=ours.mtls) if ours.mtls.header else None
+        ),
     )
 
 
-def _headers(answer: ProtocolResponse, ours: Settings) -> list[tuple[str, str]]:
+@lru_cache(maxsize=32)
+def _published(document: Document, for_scripts: bool, has_tls: bool) -> list[tuple[str, str]]:
+    headers = {**document.headers, **FOR_SCRIPTS} if for_scripts else document.headers
+    return _headers(ProtocolResponse(200, document.body, headers), has_tls)
+
+
+def _headers(answer: ProtocolResponse, has_tls: bool) -> list[tuple[str, str]]:
     headers = [*answer.headers.items(), ("Content-Length", str(len(answer.body)))]
-    headers += _missing(tuple(answer.headers), ours.has_tls)
+    headers += _missing(tuple(answer.headers), has_tls)
     if answer.status == 304:
         return [line for line in headers if line[0] not in _OF_A_BODY]
     return headers

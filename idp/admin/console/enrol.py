@@ -4,6 +4,7 @@ from flask import Response, jsonify, redirect, request
 from werkzeug.wrappers import Response as BaseResponse
 
 from idp import clock, metrics
+from idp.accounts.passwords import HashingBusy
 from idp.admin import enrolment
 from idp.admin.enrolment import Ticket
 from idp.admin.entry import CSRF_SCOPE, OPEN_VIEWS, blueprint
@@ -39,7 +40,11 @@ def enrol_submit() -> BaseResponse:
     # AC-21: a cookie that was planted before is worth nothing after this.
     renew_session()
     name, password, now = one_field("name").strip(), one_field("password"), clock.now()
-    if not enrolment.open_enrolment(name, password, place=_place(), address=client_address(), now=now):
+    try:
+        opened = enrolment.open_enrolment(name, password, place=_place(), address=client_address(), now=now)
+    except HashingBusy:
+        return page("admin/enrol.html", 503, errors=[error("name", "admin.enrol.busy")], name=name)
+    if not opened:
         return page("admin/enrol.html", 422, errors=[error("name", "admin.enrol.wrong")], name=name)
     return redirect("/admin/enrol/passkey", 303)
 

@@ -17,8 +17,8 @@ from idp.signin.interaction import Interaction, update_interaction
 from idp.signin.journey import offers_passkey_signin
 from idp.web import page
 
-# What the page says was kept of a form that is sent again: nothing, for it held passwords alone; or all that was asked.
-Kept = Literal["passwords", "form"]
+# What the page says was kept: the number, nothing (the form held passwords alone), or all that was asked for.
+Kept = Literal["number", "passwords", "form"]
 
 # Seconds until the form comes back: the more often in vain, the later; each is varied, or all would come at once.
 _PAUSES = (4, 8, 15, 25)
@@ -44,7 +44,7 @@ def send_back(to: str, kept: Kept = "passwords", *, interaction: str = "") -> Re
     return _lead_back(to, entropy.jittered(_PAUSES[1]), kept, interaction=interaction, passkey=False)
 
 
-def _lead_back(to: str, seconds: int, kept: str, **context: object) -> Response:
+def _lead_back(to: str, seconds: int, kept: Kept, **context: object) -> Response:
     answer = page("signin/waiting.html", 503, back=to, seconds=seconds, kept=kept, **context)
     answer.headers["Retry-After"] = str(seconds)
     # Every browser follows it, with and without JavaScript; the body has a link that does the same.

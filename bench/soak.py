@@ -38,6 +38,7 @@ WARM_UP = float(os.environ.get("SOAK_WARM_UP", str(MINUTES / 3)))
 RATE = float(os.environ.get("SOAK_RATE", "1.5"))
 # Seconds before the first visit in which nothing happens, and after the last in which everything has to settle.
 REST = 30.0
+TELL_EVERY = 100
 SETTLE_WITHIN = 240.0
 _WAITS = """
     SELECT (SELECT count(*) FROM new_devices),
@@ -70,6 +71,9 @@ class Crowd:
             thread = threading.Thread(target=self._visit, args=(visit, person, self._chance.getrandbits(64)))
             thread.start()
             threads = [one for one in (*threads, thread) if one.is_alive()]
+            if len(self.visits) % TELL_EVERY == 0:
+                faults = sum(bool(one.fault) for one in self.visits)
+                print(f"{time.strftime('%H:%M:%S')} {len(self.visits)} visits, {faults} faults", file=sys.stderr)
         for thread in threads:
             thread.join()
 
@@ -139,7 +143,8 @@ def _run(site: SoakSite) -> dict[str, Any]:
     _settle(site)
     return {
         "began": f"{began:%d %B %Y, %H:%M} UTC", "minutes": MINUTES, "took": took.total_seconds(), "rate": RATE,
-        "people": PEOPLE, "cores": os.cpu_count(), "python": platform.python_version(), "warm_up": WARM_UP, "cpu": used, "at_rest": at_rest,
+        "people": PEOPLE, "cores": os.cpu_count(), "python": platform.python_version(), "warm_up": WARM_UP,
+        "cpu": used, "at_rest": at_rest,
         "database_bytes": _database_size(site) - size,
         **_account(site, crowd, watch),
     }  # fmt: skip

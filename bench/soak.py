@@ -9,6 +9,7 @@ import json
 import os
 import platform
 import random
+import signal
 import sys
 import tempfile
 import threading
@@ -35,7 +36,7 @@ from tests.drills.site import Person, wait_until
 SEED = 6
 MINUTES = float(os.environ.get("SOAK_MINUTES", "30"))
 WARM_UP = float(os.environ.get("SOAK_WARM_UP", str(MINUTES / 3)))
-RATE = float(os.environ.get("SOAK_RATE", "1.5"))
+RATE = float(os.environ.get("SOAK_RATE", "1.0"))
 # Seconds before the first visit in which nothing happens, and after the last in which everything has to settle.
 REST = 30.0
 TELL_EVERY = 100
@@ -115,6 +116,8 @@ class Crowd:
 
 def main() -> int:
     """Run all of it; return the status to end with."""
+    # Asked to stop, it ends what it has started, as after Ctrl-C.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     with tempfile.TemporaryDirectory(prefix="sesame-soak-") as folder:
         Path(folder).chmod(0o711)
         with SoakSite(Path(folder)).running() as site:

@@ -1,6 +1,7 @@
 """What the machine says of a run: CPU and memory of processes from /proc, free ports, the stores under load."""
 
 import os
+import re
 import socket
 import time
 import urllib.request
@@ -53,6 +54,15 @@ def resident_mb(pid: int) -> float:
     return _field(pid, 21) * os.sysconf("SC_PAGE_SIZE") / 1e6
 
 
+def all_memory_mb(*pids: int) -> tuple[int, float]:
+    """Return how many processes these are with those that they have started, and the memory of all of them together.
+
+    What several share is counted once (proportional set size).
+    """
+    members = family(pids)
+    return len(members), sum(_proportional(pid) for pid in members)
+
+
 def family(pids: Iterable[int]) -> set[int]:
     """Return processes with their descendants."""
     parents = {int(entry.name): _field(int(entry.name), 1) for entry in Path("/proc").glob("[0-9]*")}
@@ -87,6 +97,14 @@ def wait_until_it_answers(url: str, is_running: Callable[[], bool], within: floa
 def _ticks(pid: int) -> int:
     # Of children that have ended, too.
     return sum(_field(pid, number) for number in (11, 12, 13, 14))
+
+
+def _proportional(pid: int) -> float:
+    try:
+        found = re.search(r"^Pss: *(\d+) kB", Path(f"/proc/{pid}/smaps_rollup").read_text(), re.M)
+    except OSError:
+        return 0.0
+    return int(found[1]) * 1024 / 1e6 if found else 0.0
 
 
 def _field(pid: int, number: int) -> int:

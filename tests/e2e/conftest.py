@@ -49,7 +49,7 @@ def _stores(backend: str) -> dict[str, str]:
 
 @pytest.fixture(scope="session")
 def looked_at() -> set[Look]:
-    """Return what the visitors of this worker have looked at closely: the next one who meets the same page passes by."""
+    """Return what the visitors of this worker have looked at closely: the next who meets the same page passes by."""
     return set()
 
 

@@ -139,7 +139,7 @@ def running(folder: Path, stores: dict[str, str]) -> Iterator[Demonstration]:
         yield Demonstration(addresses, folder, environ, said)
     finally:
         process.send_signal(signal.SIGTERM)
-        process.communicate(timeout=30)
+        process.communicate(timeout=90)
 
 
 def _logs(folder: Path) -> str:

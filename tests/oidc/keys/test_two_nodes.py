@@ -80,6 +80,7 @@ class Traffic(threading.Thread):
 
 @pytest.mark.slow
 @pytest.mark.once
+@pytest.mark.timeout(300)
 def test_keys_rotate_under_load_with_no_failed_verification(app: Flask, make_node: MakeNode, clock: Clock) -> None:
     nodes = [make_node(keys=BRISK), make_node(keys=BRISK)]
     with nodes[0].app_context():

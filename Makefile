@@ -2,7 +2,7 @@
 #   make demo         provider, relying party and mailbox on this machine
 #   make demo-mobile  the same, and an app in the shape of a mobile app on http://127.0.0.1:8003
 #   make test         all tests on SQLite, and what the stores decide on PostgreSQL with Redis
-#   make test-all     all tests with all inputs on both, every page in every look
+#   make test-all     all tests with all inputs on both, every page and every walk in every look
 #   make test-apache  Debian's mod_auth_openidc signs a person in and out
 #   make check        style and types, as CI checks them
 #   make fuzz         forge tokens for ten minutes (FUZZ_SECONDS=600) and see none believed
@@ -27,9 +27,13 @@ APP_PACKAGES := $(APP)/node_modules/.installed
 FUZZ_SECONDS ?= 600
 # For example: make test PYTEST_ARGS=-x
 PYTEST_ARGS ?=
+# Where tests drive a browser, by itself or in front of the demonstration.
+WITH_BROWSER := tests/pages/test_axe.py tests/authorize/test_front_channel_logout.py tests/e2e --ignore=tests/e2e/apache
 # Browsers show the same pages over any store; these walks touch every kind of entry.
-WALKS_ON_SERVERS := tests/e2e/test_sign_in.py tests/e2e/test_passkeys.py tests/e2e/test_openid_client.py
-PYTEST := $(BIN)/pytest -n auto $(PYTEST_ARGS)
+WALKS_ON_SERVERS := tests/e2e/test_sign_in.py::test_sign_in_by_mailed_code \
+	tests/e2e/test_passkeys.py::test_it_is_the_second_step_after_the_password \
+	tests/e2e/test_openid_client.py::test_confidential_client
+PYTEST := $(BIN)/pytest -n auto --dist worksteal $(PYTEST_ARGS)
 
 .DEFAULT_GOAL := help
 .PHONY: help demo demo-mobile test test-all test-apache check fuzz drill-worker drill-proxy alerts drills bench bench-quick bench-guard scale soak reference test-programs clean
@@ -51,14 +55,13 @@ test: $(PACKAGES) $(NODE_PACKAGES) $(APP_PACKAGES) | test-programs
 	$(BIN)/python tests/servers.py $(PYTEST) -m "not e2e" --backend=embedded
 	$(BIN)/python tests/servers.py $(PYTEST) -m "not e2e" --backend=servers --door=flask
 	@$(MAKE) --no-print-directory bench-guard
-	$(PYTEST) -m e2e --ignore=tests/e2e
-	$(PYTEST) tests/e2e --ignore=tests/e2e/apache --backend=embedded
+	$(PYTEST) -m e2e $(WITH_BROWSER)
 	$(BIN)/python tests/servers.py $(PYTEST) $(WALKS_ON_SERVERS) --backend=servers
 
 test-all: test
 	$(BIN)/python tests/servers.py $(PYTEST) -m "not e2e" --backend=servers --all-inputs
-	$(PYTEST) -m e2e --ignore=tests/e2e --all-inputs
-	$(BIN)/python tests/servers.py $(PYTEST) tests/e2e --ignore=tests/e2e/apache --backend=servers
+	$(PYTEST) -m e2e $(WITH_BROWSER) --all-inputs
+	$(BIN)/python tests/servers.py $(PYTEST) tests/e2e --ignore=tests/e2e/apache --backend=servers --all-inputs
 
 # The module brings Apache's program without its service: nothing listens on this machine because of it.
 test-apache: $(PACKAGES)
@@ -76,7 +79,7 @@ fuzz: $(PACKAGES)
 
 # Kills workers at random moments while they send; DRILL_SENDS says how many codes.
 drill-worker: $(PACKAGES)
-	$(BIN)/python tests/servers.py $(BIN)/pytest tests/messages/test_drill.py -s --backend=servers $(PYTEST_ARGS)
+	DRILL_KILLS=12 $(BIN)/python tests/servers.py $(BIN)/pytest tests/messages/test_drill.py -s --backend=servers $(PYTEST_ARGS)
 
 drill-proxy: $(PACKAGES)
 	@.ci/install-programs nginx openssl

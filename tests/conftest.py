@@ -5,6 +5,7 @@ come from ``TEST_DATABASE_URL`` and ``TEST_REDIS_URL``.
 """
 
 import base64
+import gc
 import logging
 import os
 import re
@@ -26,6 +27,8 @@ from idp import clock as idp_clock
 from idp import create_app, figures, operations
 from idp.db import db
 from idp.settings import Settings
+from tests.chromium import chromium as chromium
+from tests.migrated import migrated as migrated
 from tests.witness import Witness
 
 ISSUER = "https://idp.test"
@@ -44,25 +47,65 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave out, on the second back end, what would only be the same test again.
+    """Leave out what would only be the same test again; ``--all-inputs`` leaves nothing out that touches a store.
 
-    That is what touches no store, and, of a test that is parametrized, all inputs but the first: it is the code above
-    the stores that tells inputs apart. ``--all-inputs`` keeps them.
+    On the second back end that is what touches no store, what a mark says to be alike on both (`once`), and, of a test
+    that is parametrized, all inputs but the first: it is the code above the stores that tells inputs apart. Of the
+    folders that reach stores through the functions of other folders, every third test is enough to see that they do.
+    In a browser it is what a mark says to be another look of the same walk (`look`).
     """
-    if config.getoption("--backend") != "servers" or config.option.markexpr != "not e2e":
-        return
-    touching = [item for item in items if "stores" in getattr(item, "fixturenames", ())]
     if config.getoption("--all-inputs"):
-        kept = touching
+        kept = items if not _is_on_servers(config) else [item for item in items if _touches_stores(item)]
+    elif _is_on_servers(config):
+        touching = [item for item in items if _touches_stores(item) and not item.get_closest_marker("once")]
+        first = list({_without_inputs(item): item for item in reversed(touching)}.values())[::-1]
+        kept = [item for item in first if not _is_above_stores(item)]
+        kept += [one for same in _by_file(first).values() for one in same[::3] if _is_above_stores(one)]
     else:
-        kept = list({_without_inputs(item): item for item in reversed(touching)}.values())[::-1]
-    config.hook.pytest_deselected(items=[item for item in items if item not in set(kept)])
+        kept = [item for item in items if not item.get_closest_marker("look")]
+    chosen = set(kept)
+    config.hook.pytest_deselected(items=[item for item in items if item not in chosen])
     items[:] = kept
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Iterator[None]:
+    """Gather without looking for garbage: nothing of ten thousand tests is, and it takes two fifths of the time."""
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.freeze()
+        gc.enable()
+
+
+# What these do to a store, they do by functions of the other folders, whose tests run there one and all.
+ABOVE_STORES = {"admin", "authorize", "conformance", "demo", "developers", "plugins", "selfservice", "signin"}
+
+
+def _is_on_servers(config: pytest.Config) -> bool:
+    return config.getoption("--backend") == "servers" and config.option.markexpr == "not e2e"
+
+
+def _touches_stores(item: pytest.Item) -> bool:
+    return "stores" in getattr(item, "fixturenames", ())
+
+
+def _is_above_stores(item: pytest.Item) -> bool:
+    return item.nodeid.split("/")[1] in ABOVE_STORES
+
+
+def _by_file(items: list[pytest.Item]) -> dict[Path, list[pytest.Item]]:
+    files: dict[Path, list[pytest.Item]] = {}
+    for item in items:
+        files.setdefault(item.path, []).append(item)
+    return files
 
 
 def _without_inputs(item: pytest.Item) -> tuple[str, str]:
     """Return the name of a test's function, and which of its fixtures' own variants it runs with."""
-    inputs = {
+    # The kinds of clients of a conformance plan are inputs too.
+    inputs = {"kind"} | {
         name.strip()
         for mark in item.iter_markers("parametrize")
         for name in (mark.args[0].split(",") if isinstance(mark.args[0], str) else mark.args[0])
@@ -212,14 +255,15 @@ def app(whole_app: Flask, idp_settings: Settings) -> Iterator[Flask]:
 
 
 def _empty_tables() -> None:
-    """Delete every row in one act: fifty statements a test are a minute of the suite."""
+    """Delete every row: one question which tables have some, one act for those."""
     tables = [table.name for table in reversed(db.metadata.sorted_tables) if table.name != "signing_keys"]
-    script = "; ".join(f"DELETE FROM {name}" for name in tables)
     with db.engine.begin() as connection:
-        if connection.dialect.name == "sqlite":
-            connection.connection.executescript(f"BEGIN IMMEDIATE; {script}; COMMIT")  # type: ignore[attr-defined]
-        else:
-            connection.exec_driver_sql(script)
+        found = connection.exec_driver_sql(_WHICH_HAVE_ROWS.format(", ".join(map(_HAS_ROWS.format, tables)))).one()
+        for name in (name for name, has_rows in zip(tables, found, strict=True) if has_rows):
+            connection.exec_driver_sql(f"DELETE FROM {name}")
+
+
+_WHICH_HAVE_ROWS, _HAS_ROWS = "SELECT {}", "EXISTS (SELECT 1 FROM {})"
 
 
 _registered: dict[str, tuple[Any, dict[str, list[dict[str, Any]]]]] = {}

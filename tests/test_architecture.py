@@ -2,6 +2,7 @@
 
 import ast
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -56,7 +57,9 @@ OWNERS = {
         "audit/checkpoints",
     ),
 }
-SOURCES = sorted(path for path in IDP.rglob("*.py") if "migrations" not in path.parts)
+FOLDERS: dict[str, list[Path]] = {}
+for _path in sorted(path for path in IDP.rglob("*.py") if "migrations" not in path.parts):
+    FOLDERS.setdefault(_path.parent.relative_to(IDP.parent).as_posix(), []).append(_path)
 
 
 def layer_of(module: str) -> str:
@@ -72,8 +75,13 @@ def module_name(path: Path) -> str:
     return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
 
 
+@cache
+def tree_of(path: Path) -> ast.Module:
+    return ast.parse(path.read_text(encoding="utf-8"))
+
+
 def imports_of(path: Path) -> Iterator[str]:
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+    for node in ast.walk(tree_of(path)):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom) and node.module:
@@ -84,67 +92,66 @@ def imports_of(path: Path) -> Iterator[str]:
                 yield f"{node.module}.{alias.name}" if is_module else node.module
 
 
-@pytest.mark.parametrize("path", SOURCES, ids=module_name)
-def test_imports_go_down(path: Path) -> None:
-    here = LAYERS.index(layer_of(module_name(path)))
+@pytest.fixture(params=FOLDERS.values(), ids=FOLDERS)
+def files(request: pytest.FixtureRequest) -> dict[str, Path]:
+    """Return the files of a folder by their place under `idp/`."""
+    return {path.relative_to(IDP).as_posix(): path for path in request.param}
 
+
+def test_imports_go_down(files: dict[str, Path]) -> None:
     upward = [
-        name
+        f"{here} imports {name} from above"
+        for here, path in files.items()
         for name in imports_of(path)
-        if name.split(".")[0] == "idp" and name != "idp" and LAYERS.index(layer_of(name)) > here
+        if name.split(".")[0] == "idp"
+        and name != "idp"
+        and LAYERS.index(layer_of(name)) > LAYERS.index(layer_of(module_name(path)))
     ]
 
-    assert not upward, f"{path.relative_to(IDP)} imports {upward} from above"
+    assert not upward
 
 
-@pytest.mark.parametrize("path", SOURCES, ids=module_name)
-def test_dangerous_libraries_have_one_owner(path: Path) -> None:
-    here = path.relative_to(IDP).with_suffix("").as_posix()
-    if here.startswith("demo/"):
-        return
+def test_dangerous_libraries_have_one_owner(files: dict[str, Path]) -> None:
+    taken = []
+    for here, path in files.items():
+        for name in imports_of(path):
+            owners = OWNERS.get(name) or OWNERS.get(name.split(".")[0])
+            allowed = (owners,) if isinstance(owners, str) else owners
+            if allowed is not None and not here.startswith((*allowed, "demo/")):
+                taken.append(f"{here} imports {name}, which belongs to {owners}")
 
-    for name in imports_of(path):
-        owners = OWNERS.get(name) or OWNERS.get(name.split(".")[0])
-        allowed = (owners,) if isinstance(owners, str) else owners
-        assert allowed is None or here.startswith(allowed), f"{here} imports {name}, which belongs to {owners}"
+    assert not taken
 
 
-@pytest.mark.parametrize("path", SOURCES, ids=module_name)
-def test_only_the_clock_reads_the_time(path: Path) -> None:
-    here = path.relative_to(IDP).as_posix()
-    if here == "clock.py" or here.startswith("demo/"):
-        return
-
-    calls = [
-        node
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+def test_only_the_clock_reads_the_time(files: dict[str, Path]) -> None:
+    reading = [
+        f"{here}:{node.lineno} reads the time itself"
+        for here, path in files.items()
+        if here != "clock.py" and not here.startswith("demo/")
+        for node in ast.walk(tree_of(path))
         if isinstance(node, ast.Attribute)
         and node.attr in {"now", "utcnow", "today", "time"}
         and isinstance(node.value, ast.Name)
         and node.value.id in {"datetime", "date", "time"}
     ]
 
-    assert not calls, f"{here} reads the time itself"
+    assert not reading
 
 
-@pytest.mark.parametrize("path", SOURCES, ids=module_name)
-def test_every_file_says_what_it_decides(path: Path) -> None:
-    tree = ast.parse(path.read_text(encoding="utf-8"))
+def test_every_file_says_what_it_decides(files: dict[str, Path]) -> None:
+    silent = [here for here, path in files.items() if tree_of(path).body and not ast.get_docstring(tree_of(path))]
 
-    assert not tree.body or ast.get_docstring(tree), f"{path.relative_to(IDP)} has no docstring"
+    assert not silent, "no docstring"
 
 
-@pytest.mark.parametrize("path", SOURCES, ids=module_name)
-def test_an_audit_event_is_recorded_by_a_function_of_its_own(path: Path) -> None:
-    here = path.relative_to(IDP).as_posix()
-    # The administration's events are named by its table of acts.
-    if here.endswith("events.py") or here.startswith(("audit/", "admin/")):
-        return
-
-    calls = [
-        node
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+def test_an_audit_event_is_recorded_by_a_function_of_its_own(files: dict[str, Path]) -> None:
+    """A typed function in the `events.py` of its folder; the administration's events are named by its table of acts."""
+    recording = [
+        f"{here}:{node.lineno} records an event"
+        for here, path in files.items()
+        if not here.endswith("events.py") and not here.startswith(("audit/", "admin/"))
+        for node in ast.walk(tree_of(path))
         if isinstance(node, ast.Call) and ast.unparse(node.func) in {"audit.record", "record_event"}
     ]
 
-    assert not calls, f"{here} records an event without a typed function: add one to the events.py of its folder"
+    assert not recording

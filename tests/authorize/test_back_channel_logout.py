@@ -500,6 +500,7 @@ def test_an_answer_without_end_is_cut_off(signed_in: Visitor, told_rp: Stranger,
 # -- workers ---------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.once
 def test_a_killed_worker_loses_nothing_RC_16(
     signed_in: Visitor, told_rp: Stranger, app: Flask, deliver: Deliver, clock: Clock, reachable: Settings
 ) -> None:

@@ -7,7 +7,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from flask import Flask
-from playwright.sync_api import Route, sync_playwright
+from playwright.sync_api import Browser, Route
 
 from idp.oidc.clients import find_client
 from idp.oidc.id_token import sid_for
@@ -121,7 +121,9 @@ def test_the_next_sign_out_frames_nothing(signed_in: Visitor) -> None:
 @pytest.mark.e2e
 @pytest.mark.usefixtures("framed")
 @pytest.mark.parametrize("case", ["script", "no script", "a service that hangs"])
-def test_a_real_browser_tells_the_services_and_goes_on(signed_in: Visitor, alice: str, case: str) -> None:
+def test_a_real_browser_tells_the_services_and_goes_on(
+    signed_in: Visitor, alice: str, chromium: Browser, case: str
+) -> None:
     reach(signed_in)
     answer = leave(signed_in, id_token_hint=id_token(signed_in, alice, "framed"), post_logout_redirect_uri=BYE)
     asked: list[str] = []
@@ -143,16 +145,12 @@ def test_a_real_browser_tells_the_services_and_goes_on(signed_in: Visitor, alice
         else:
             route.fulfill(status=200, content_type="text/html", body="<p>home</p>")
 
-    with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(
-            executable_path="/usr/bin/chromium", args=["--no-sandbox", "--disable-background-networking"]
-        )
-        page = chromium.new_context(java_script_enabled=case != "no script").new_page()
+    with chromium.new_context(java_script_enabled=case != "no script") as context:
+        page = context.new_page()
         page.on("console", lambda message: complaints.append(message.text))
         page.route("**/*", serve)
         page.goto(f"{ISSUER}/logout", wait_until="commit")
         page.wait_for_url(BYE, timeout=15_000)
-        chromium.close()
 
     assert any(url.startswith("https://rp.test/fcl?keep=1&iss=") for url in asked)
     assert "https://other.test:8443/fcl" in asked

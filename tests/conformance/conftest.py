@@ -13,7 +13,7 @@ from idp.oidc import discovery, registration
 from idp.settings import Settings
 from tests.conformance.fapi_client import QUERY, FapiClient, Party
 from tests.conformance.keys import Authority, algorithm, ec_key, jwks, own_certificate, rsa_key
-from tests.conformance.plans import FAPI2, Kind, name_of_test
+from tests.conformance.plans import FAPI2, SECURITY_PROFILE_KINDS, Kind, name_of_test
 from tests.conformance.relying_party import RelyingParty
 from tests.conformance.visitor import Visitor
 from tests.conftest import ALICE_EMAIL, ALICE_MOBILE, ALICE_NIR, ALICE_PASSWORD
@@ -110,11 +110,23 @@ def rp(make_client: Maker) -> RelyingParty:
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Run a FAPI module for each kind of client of its file's plan, where the plan has the module for that kind."""
+    """Run a FAPI module for each kind of client of its file's plan, where the plan has the module for that kind.
+
+    Without ``--all-inputs`` for half of them: two kinds that share nothing, one module with these, the next with those.
+    """
     if hasattr(metafunc.module, "KINDS"):
         name = metafunc.function.__name__
         kinds = [k for k in metafunc.module.KINDS if name in {name_of_test(FAPI2 + one) for one in k.modules}]
+        if not metafunc.config.getoption("--all-inputs"):
+            kinds = halved(kinds, turn=len(name) % 2)
         metafunc.parametrize("kind", kinds, ids=str)
+
+
+def halved(kinds: list[Kind], *, turn: int) -> list[Kind]:
+    """Return one half of the kinds of a module or the other; of four, the two that differ in all they can."""
+    if len(kinds) == len(SECURITY_PROFILE_KINDS):
+        return [kinds[turn], kinds[-1 - turn]]
+    return kinds[turn::2] or kinds
 
 
 @pytest.fixture

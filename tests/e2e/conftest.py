@@ -8,13 +8,12 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser
 from sqlalchemy import create_engine, text
 
 from tests.e2e.demonstration import Demonstration, running
-from tests.e2e.visitor import Visitor
+from tests.e2e.visitor import Look, Visitor
 
-CHROMIUM = os.environ.get("CHROMIUM", "/usr/bin/chromium")
 NewVisitor = Callable[..., Visitor]
 
 
@@ -49,20 +48,14 @@ def _stores(backend: str) -> dict[str, str]:
 
 
 @pytest.fixture(scope="session")
-def chromium() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(
-            executable_path=CHROMIUM,
-            # No sandbox: it needs user namespaces, which root in a container seldom has.
-            args=["--no-sandbox", "--disable-background-networking", "--disable-dev-shm-usage"],
-        )
-        yield browser
-        browser.close()
+def looked_at() -> set[Look]:
+    """Return what the visitors of this worker have looked at closely: the next who meets the same page passes by."""
+    return set()
 
 
 @pytest.fixture
 def new_visitor(
-    request: pytest.FixtureRequest, chromium: Browser, demonstration: Demonstration
+    request: pytest.FixtureRequest, chromium: Browser, demonstration: Demonstration, looked_at: set[Look]
 ) -> Iterator[NewVisitor]:
     """Return a maker of visitors; its arguments are those of a Playwright context."""
     contexts = []
@@ -76,6 +69,7 @@ def new_visitor(
             demonstration,
             test=request.node.name,
             with_javascript=options.get("java_script_enabled", True),
+            looked_at=set() if request.config.getoption("--all-inputs") else looked_at,
         )
 
     yield make

@@ -39,11 +39,10 @@ def enter(visitor: Visitor, nir: str, path: str = "", channel: str = "email", pa
 @pytest.mark.parametrize(
     "options",
     [
-        {"viewport": {"width": 320, "height": 800}},
-        {"color_scheme": "dark", "locale": "en-GB"},
-        {"java_script_enabled": False},
+        pytest.param({"viewport": {"width": 320, "height": 800}}, id="narrow"),
+        pytest.param({"color_scheme": "dark", "locale": "en-GB"}, id="dark-english", marks=pytest.mark.look),
+        pytest.param({"java_script_enabled": False}, id="without-script"),
     ],
-    ids=["narrow", "dark-english", "without-script"],
 )
 def test_every_section_can_be_seen(new_visitor: NewVisitor, nir: str, options: dict[str, object]) -> None:
     visitor = new_visitor(**options)

@@ -20,7 +20,7 @@ def test_keys_are_private_to_the_user(demonstration: Demonstration) -> None:
     assert stat.S_IMODE(demonstration.folder.stat().st_mode) == 0o700
 
 
-def test_second_start_keeps_keys_and_account(tmp_path: Path) -> None:
+def test_second_start_keeps_keys_and_account_and_nothing_listens_after_the_end(tmp_path: Path) -> None:
     folder = tmp_path / "var"
     kept = []
 
@@ -28,17 +28,11 @@ def test_second_start_keeps_keys_and_account(tmp_path: Path) -> None:
         with running(folder, {}) as demonstration:
             keys = requests.get(f"{demonstration.addresses.provider}/jwks.json", timeout=5).json()
             kept.append(((folder / "secrets.toml").read_text(), sorted(key["kid"] for key in keys["keys"])))
+        for port in demonstration.addresses.ports.values():
+            with socket.socket() as probe:
+                assert probe.connect_ex(("127.0.0.1", port)) != 0, "something listens after the end"
 
     assert kept[0] == kept[1]
-
-
-def test_nothing_listens_after_the_end(tmp_path: Path) -> None:
-    with running(tmp_path / "var", {}) as demonstration:
-        ports = list(demonstration.addresses.ports.values())
-
-    for port in ports:
-        with socket.socket() as probe:
-            assert probe.connect_ex(("127.0.0.1", port)) != 0
 
 
 def test_provider_ends_when_the_demonstration_is_killed(tmp_path: Path) -> None:

@@ -72,7 +72,13 @@ def acr(visitor: Visitor) -> str:
     return visitor.page.locator("#acr").inner_text()
 
 
-@pytest.mark.parametrize("screen", [WIDE, {**SMALL, "color_scheme": "dark"}], ids=["wide", "small-dark"])
+@pytest.mark.parametrize(
+    "screen",
+    [
+        pytest.param(WIDE, id="wide"),
+        pytest.param({**SMALL, "color_scheme": "dark"}, id="small-dark", marks=pytest.mark.look),
+    ],
+)
 def test_a_passkey_opens_the_app_and_once_removed_does_not(
     new_visitor: NewVisitor, tidy: None, new_app: NewApp, screen: dict[str, Any]
 ) -> None:
@@ -175,7 +181,13 @@ def test_an_answer_that_the_app_did_not_ask_for_is_not_believed(new_visitor: New
     assert visitor.page.locator("#hello").count() == 0
 
 
-@pytest.mark.parametrize("screen", [{"color_scheme": "dark"}, {"locale": "en-GB"}], ids=["french-dark", "english"])
+@pytest.mark.parametrize(
+    "screen",
+    [
+        pytest.param({"color_scheme": "dark"}, id="french-dark"),
+        pytest.param({"locale": "en-GB"}, id="english", marks=pytest.mark.look),
+    ],
+)
 def test_after_a_code_on_a_phone_one_gesture_is_offered_for_the_next_time(
     new_visitor: NewVisitor, tidy: None, new_app: NewApp, screen: dict[str, Any]
 ) -> None:

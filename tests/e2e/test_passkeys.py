@@ -111,7 +111,13 @@ def came_back(visitor: Visitor) -> None:
     assert visitor.page.locator("#verified").is_visible()
 
 
-@pytest.mark.parametrize("screen", [WIDE, {**SMALL, "color_scheme": "dark"}], ids=["wide", "small-dark"])
+@pytest.mark.parametrize(
+    "screen",
+    [
+        pytest.param(WIDE, id="wide", marks=pytest.mark.look),
+        pytest.param({**SMALL, "color_scheme": "dark"}, id="small-dark"),
+    ],
+)
 def test_a_device_is_turned_on_signs_in_is_removed_and_refused(
     new_visitor: NewVisitor, tidy: None, screen: dict[str, Any]
 ) -> None:

@@ -66,6 +66,7 @@ def test_sign_in_in_english(new_visitor: NewVisitor) -> None:
     assert visitor.page.locator("#verified").is_visible()
 
 
+@pytest.mark.look
 def test_sign_in_on_a_small_phone(new_visitor: NewVisitor) -> None:
     visitor = new_visitor(viewport={"width": 320, "height": 640}, is_mobile=True, has_touch=True)
 
@@ -74,6 +75,7 @@ def test_sign_in_on_a_small_phone(new_visitor: NewVisitor) -> None:
     assert visitor.claim("acr") == EMAIL_LEVEL
 
 
+@pytest.mark.look
 def test_sign_in_in_the_dark(new_visitor: NewVisitor) -> None:
     new_visitor(color_scheme="dark").sign_in("email")
 

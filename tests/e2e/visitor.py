@@ -11,13 +11,25 @@ from tests.e2e.demonstration import Demonstration, code_in
 
 NIR = "1 99 13 99 999 001"
 PASSWORD = "demo-motdepasse-1"
+# Name and title of a page, and the window: its width, its colours, its language.
+Look = tuple[str, str, int, bool, str]
+_WINDOW = "[innerWidth, matchMedia('(prefers-color-scheme: dark)').matches, document.documentElement.lang]"
 ARTEFACTS = Path(__file__).parents[2] / "test-artefacts"
 
 
 class Visitor:
     """Drives one page; `look` is called on every page met."""
 
-    def __init__(self, page: Page, demonstration: Demonstration, *, test: str, with_javascript: bool = True) -> None:
+    def __init__(
+        self,
+        page: Page,
+        demonstration: Demonstration,
+        *,
+        test: str,
+        with_javascript: bool = True,
+        looked_at: set[Look] | None = None,
+    ) -> None:
+        self._looked_at: set[Look] = set() if looked_at is None else looked_at
         self.page, self.demonstration = page, demonstration
         self.seen: list[str] = []
         self._test, self._with_javascript = re.sub(r"\W+", "-", test).strip("-"), with_javascript
@@ -26,17 +38,30 @@ class Visitor:
         page.on("response", self._note)
 
     def look(self, name: str) -> None:
-        """Keep a picture of the page, and check that everybody can use it."""
+        """Check that everybody can use the page; the first time that it is met in such a window, keep a picture too.
+
+        Only then it is searched for what hinders people: that takes longer than the walk to the page.
+        """
         self.seen.append(name)
-        ARTEFACTS.mkdir(exist_ok=True)
-        path = ARTEFACTS / f"{self._test}-{len(self.seen):02d}-{name}.png"
-        self.page.screenshot(path=path, full_page=True)
+        if self._is_new(name):
+            ARTEFACTS.mkdir(exist_ok=True)
+            path = ARTEFACTS / f"{self._test}-{len(self.seen):02d}-{name}.png"
+            self.page.screenshot(path=path, full_page=True)
+            if self._with_javascript:
+                found = Axe().run(self.page)
+                assert found.violations_count == 0, f"{name}: {found.generate_report()}"
         if self._with_javascript:
-            found = Axe().run(self.page)
-            assert found.violations_count == 0, f"{name}: {found.generate_report()}"
             width = self.page.evaluate("[document.documentElement.scrollWidth, window.innerWidth]")
             assert width[0] <= width[1], f"{name} is {width[0]} px wide in a window of {width[1]} px"
         assert not self._complaints, f"{name}: the browser complains: {self._complaints}"
+
+    def _is_new(self, name: str) -> bool:
+        if not self._with_javascript:
+            return True
+        look = (name, self.page.title(), *self.page.evaluate(_WINDOW))
+        is_new = look not in self._looked_at
+        self._looked_at.add(look)
+        return is_new
 
     def press(self, element_id: str) -> None:
         self.page.locator(f"#{element_id}").click()

@@ -1,6 +1,7 @@
 """The drill: workers are killed at random moments while codes go out; what became of every single code is known.
 
-``DRILL_SENDS`` says how many codes (200), ``DRILL_SEED`` repeats a run.
+``DRILL_SENDS`` says how many codes (200), ``DRILL_KILLS`` how many workers at most (4; `make drill-worker` 12),
+``DRILL_SEED`` repeats a run.
 """
 
 import os
@@ -33,7 +34,7 @@ SENDS = int(os.environ.get("DRILL_SENDS", "200"))
 # Of these the deadline comes before any worker does.
 TOO_LATE = 10
 # However slow the machine: then the last worker may finish.
-MOST_KILLS = 12
+MOST_KILLS = int(os.environ.get("DRILL_KILLS", "4"))
 LEASE = 3
 WITHIN = 220.0
 

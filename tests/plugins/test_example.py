@@ -30,6 +30,7 @@ SEED = b"12345678901234567890"
 Visitors = Callable[[], Visitor]
 
 
+@pytest.mark.once
 def test_its_own_tests_pass_outside_of_this_project(tmp_path: Path) -> None:
     paths = os.pathsep.join([str(EXAMPLE / "src"), str(EXAMPLE.parents[1])])
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--basetemp", tmp_path / "t", EXAMPLE]

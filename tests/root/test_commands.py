@@ -33,14 +33,14 @@ def environ(tmp_path: Path) -> dict[str, str]:
 
 
 @pytest.fixture
-def run(environ: dict[str, str]) -> Iterator[Run]:
+def run(environ: dict[str, str], migrated: Callable[..., None], tmp_path: Path) -> Iterator[Run]:
     """Return a runner of commands on a fresh, migrated database."""
     before = structlog.get_config()
 
     def _run(*arguments: str, text: str = "", **changes: str) -> Result:
         return CliRunner(env={**environ, **changes}).invoke(cli, list(arguments), input=text)
 
-    assert _run("db", "upgrade").exit_code == 0
+    migrated(tmp_path / "sesame.db", environ)
     yield _run
     structlog.configure(**before)
 

@@ -3,25 +3,19 @@
 import csv
 import json
 import re
-import sqlite3
-from collections.abc import Iterator
-from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import bcrypt
 import pytest
-import structlog
-from click.testing import CliRunner, Result
 from sqlalchemy import create_engine, text
 
 from idp.accounts import import_lines, importing
 from idp.admin.erasure import ERASED, KEPT
-from idp.commands import cli
 from tests.conftest import ALICE_EMAIL, ALICE_NIR
-from tests.root.test_commands import Run, add_alice, environ, told
+from tests.root.test_commands import Run, add_alice, environ, run, told
 
-__all__ = ["environ"]
+__all__ = ["environ", "run"]
 
 HASH = bcrypt.hashpw(b"motdepasse-2019-ete", bcrypt.gensalt(4)).decode()
 
@@ -35,28 +29,6 @@ def people(count: int, begin: int = 0) -> list[dict[str, Any]]:
         {"nir": nir(number), "password_hash": HASH, "email": f"p{number}@example.fr", "family_name": f"Nom{number}"}
         for number in range(begin, begin + count)
     ]
-
-
-@pytest.fixture(scope="module")
-def migrated(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return a place for the one database of this file that is migrated; every test begins with a copy."""
-    return tmp_path_factory.mktemp("migrated") / "sesame.db"
-
-
-@pytest.fixture
-def run(environ: dict[str, str], migrated: Path, tmp_path: Path) -> Iterator[Run]:
-    before = structlog.get_config()
-
-    def _run(*arguments: str, text: str = "", **changes: str) -> Result:
-        return CliRunner(env={**environ, **changes}).invoke(cli, list(arguments), input=text)
-
-    if not migrated.exists():
-        assert _run("db", "upgrade", IDP_DATABASE_URL=f"sqlite:///{migrated}").exit_code == 0
-    # Not a copy of the file: what was written last may still stand in the log beside it.
-    with closing(sqlite3.connect(migrated)) as connection:
-        connection.execute("VACUUM INTO ?", (str(tmp_path / "sesame.db"),))
-    yield _run
-    structlog.configure(**before)
 
 
 @pytest.fixture

@@ -124,8 +124,9 @@ def test_what_comes_in_by_copy_is_what_the_file_said_and_twice_is_once(
     context: Flask, run: Run, tmp_path: Path
 ) -> None:
     """A second call, a line that is there twice, numbers that changed, a refused line (security.md §3.3)."""
+    alone = ("--processes", "1")
     first = write(tmp_path / "first.jsonl", [line(1, mobile="0612345647"), {"nir": "7990399999001"}])
-    assert json.loads(run(first).stdout)["added"] == 2
+    assert json.loads(run(first, *alone).stdout)["added"] == 2
     before = ids()
     rows = [
         line(1, email="other@example.fr"),
@@ -137,10 +138,10 @@ def test_what_comes_in_by_copy_is_what_the_file_said_and_twice_is_once(
     ]
     second = write(tmp_path / "second.jsonl", rows)
 
-    assert run(second).returncode == 1
+    assert run(second, *alone).returncode == 1
     assert ids() == before
-    taken = json.loads(run(second, "--skip-refused").stdout)
-    again = json.loads(run(second, "--again", "--skip-refused").stdout)
+    taken = json.loads(run(second, "--skip-refused", *alone).stdout)
+    again = json.loads(run(second, "--again", "--skip-refused", *alone).stdout)
 
     assert [taken[name] for name in ("added", "already there", "NIR changed", "refused")] == [2, 1, 1, 2]
     assert [again[name] for name in ("added", "already there", "NIR changed", "refused")] == [0, 4, 0, 2]

@@ -137,6 +137,7 @@ def test_the_password_after_a_stop_can_be_chosen_again_after_the_wait(
 # -- a real server -------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.once
 def test_a_burst_is_shed_fairly_and_nothing_else_waits_for_it_rc_33(tmp_path: Path) -> None:
     """Forty people of one address and one of another, at once, at a server that hashes one password at a time."""
     changes = {

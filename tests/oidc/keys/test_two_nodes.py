@@ -79,13 +79,15 @@ class Traffic(threading.Thread):
 
 
 @pytest.mark.slow
+@pytest.mark.once
+@pytest.mark.timeout(300)
 def test_keys_rotate_under_load_with_no_failed_verification(app: Flask, make_node: MakeNode, clock: Clock) -> None:
     nodes = [make_node(keys=BRISK), make_node(keys=BRISK)]
     with nodes[0].app_context():
         first = key_ring().active["ES256"].kid
         db.session.rollback()
     # Fetches fall between the minutes, when a node may not have heard of a key that was just published.
-    traffic = [Traffic(nodes, clock, timedelta(minutes=minutes)) for minutes in (0.5, 2.5, 4.5, 6.5, 8.5)]
+    traffic = [Traffic(nodes, clock, timedelta(minutes=minutes)) for minutes in (0.5, 4.5, 8.5)]
     for one in traffic:
         one.start()
     signed_with = set()

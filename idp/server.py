@@ -10,6 +10,7 @@ from granian.server.mp import MPServer
 from sqlalchemy.exc import SQLAlchemyError
 
 from idp import audit, create_app, leaving, logs, metrics_shared, store_checks
+from idp.common_time import keep_time
 from idp.db import db
 from idp.oidc.key_service import KeyUnusable
 from idp.oidc.keys import key_ring
@@ -30,6 +31,7 @@ def attend(app: Flask) -> Flask:
     refuse_unsound_stores(app)
     with app.app_context():
         limit_statements(db.engine, settings.database_timeout)
+    keep_time(app)
     _take_keys(app)
     if settings.outbox.embedded_worker:
         worker = start_embedded_worker(app)

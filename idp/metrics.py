@@ -77,4 +77,7 @@ KEY_AWAITED = Gauge(
     ["alg"],
     multiprocess_mode="livemostrecent",
 )
+CLOCK_SKEW = Gauge(
+    "idp_clock_skew_seconds", "How far this machine's clock is from the common time", multiprocess_mode="livemax"
+)
 PROCESSES = Gauge("idp_processes", "Living processes of this node", ["kind"], multiprocess_mode="livesum")

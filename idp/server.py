@@ -2,6 +2,7 @@
 
 import atexit
 import sys
+import threading
 import time
 
 from flask import Flask
@@ -10,12 +11,13 @@ from granian.server.mp import MPServer
 from sqlalchemy.exc import SQLAlchemyError
 
 from idp import audit, create_app, leaving, logs, metrics_shared, store_checks
+from idp.common_time import keep_time
 from idp.db import db
 from idp.oidc.key_service import KeyUnusable
 from idp.oidc.keys import key_ring
 from idp.overdue import limit_statements
 from idp.settings import Settings
-from idp.worker import start_embedded_worker
+from idp.worker import Worker, start_embedded_worker
 
 
 def served_app() -> Flask:
@@ -30,18 +32,26 @@ def attend(app: Flask) -> Flask:
     refuse_unsound_stores(app)
     with app.app_context():
         limit_statements(db.engine, settings.database_timeout)
+    keep_time(app)
     _take_keys(app)
     if settings.outbox.embedded_worker:
-        worker = start_embedded_worker(app)
-        # The last registered runs first: a mail that is under way is recorded before the process ends.
-        atexit.register(worker.join, 5)
-        atexit.register(worker.stop)
+        end_with_process(start_embedded_worker(app))
     if "tracing" in app.extensions["sesame"]:
         # What waits to be sent when the process ends.
         atexit.register(app.extensions["sesame"]["tracing"].shutdown)
     if settings.conformance.account:
         logs.get_logger().warning("fixed-code-on", issuer=settings.issuer)
     return app
+
+
+def end_with_process(worker: Worker) -> None:
+    """Let a mail that is under way be recorded before the process ends (RC-17).
+
+    Executors take nothing more once the interpreter shuts down, which comes before `atexit`: the worker must have ended
+    by then, and only this, which executors use themselves, is called in time. The last registered runs first.
+    """
+    threading._register_atexit(worker.join, 5)  # type: ignore[attr-defined]
+    threading._register_atexit(worker.stop)  # type: ignore[attr-defined]
 
 
 def _take_keys(app: Flask) -> None:

@@ -18,6 +18,7 @@ from idp.accounts import contact_changes, provision
 from idp.accounts.new_devices import ACCOUNTS_AT_ONCE, tell_new_devices
 from idp.admin import secret_warnings
 from idp.audit import sealing
+from idp.common_time import keep_time
 from idp.db import db
 from idp.lanes import Lanes
 from idp.messages import outbox
@@ -83,6 +84,7 @@ def run_worker(app: Flask) -> None:
     with app.app_context():
         # Chores look at many rows.
         limit_statements(db.engine, 3 * settings.database_timeout)
+    keep_time(app)
     worker = Worker(app, look_every=_LOOK_ALONE)
 
     async def work() -> None:

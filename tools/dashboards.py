@@ -205,6 +205,12 @@ DASHBOARDS: dict[str, tuple[str, tuple[Panel, ...]]] = {
                 "Premières passkeys d'administrateurs",
                 _one(_rate("idp_admin_enrolment_total", "outcome"), "{{outcome}}"),
             ),
+            Panel(
+                "Écart de l'horloge d'une machine",
+                _one("max by (instance) (idp_clock_skew_seconds)", "{{instance}}"),
+                "s",
+                limit=2,
+            ),
             Panel("Attente avant la chaîne d'audit", _one("max(idp_audit_lag_seconds)"), "s", limit=300),
             Panel(
                 "Événements liés et oubliés",

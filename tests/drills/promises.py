@@ -2,12 +2,13 @@
 
 import time
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 
 from idp import clock
 from idp.audit.sealing import seal_all
 from idp.audit.verify import Verdict, verify
 from tests.drills.site import Site
-from tests.drills.visitor import RelyingParty, Visitor
+from tests.drills.visitor import LOOK_AGAIN, RelyingParty, Visitor
 
 
 def finish(visitor: Visitor) -> str:
@@ -53,6 +54,37 @@ def all_at_once(visitors: list[Visitor], within: float = 45.0, threads: int = 8)
     """Let everybody sign in, some at a time, trying again as pages say; return their authorization codes."""
     with ThreadPoolExecutor(threads) as pool:
         return list(pool.map(lambda visitor: visitor.sign_in(within), visitors))
+
+
+@dataclass(frozen=True)
+class Exchanged:
+    """What a service got for somebody: the code it exchanged, and whose the tokens are."""
+
+    code: str
+    email: str
+
+
+def exchanged(visitor: Visitor, within: float = 45.0) -> Exchanged:
+    """Sign in and let the service have its tokens and ask whose they are, as a service does: at once.
+
+    Where an answer is lost, it sends its visitor again, who is signed in by then: the code may be used up (RC-38).
+    """
+    service, ends_at = RelyingParty(visitor.site), time.monotonic() + within
+    while True:
+        code = visitor.sign_in(ends_at - time.monotonic())
+        answer = service.exchange(code)
+        if answer is not None and answer.status_code == 200:
+            return Exchanged(code, _whose(service, answer.json()["access_token"], ends_at))
+        assert answer is None or answer.status_code in {400, 503}, answer.text
+        visitor.note_lost_exchange()
+
+
+def _whose(service: RelyingParty, access_token: str, ends_at: float) -> str:
+    while (claims := service.userinfo(access_token)) is None or claims.status_code == 503:
+        assert time.monotonic() < ends_at
+        time.sleep(LOOK_AGAIN)
+    assert claims.status_code == 200, claims.text
+    return str(claims.json()["email"])
 
 
 def assert_nothing_is_open(site: Site, visitors: list[Visitor]) -> int:

@@ -47,7 +47,7 @@ PLAIN_CLIENT = {"client_id": "plain", "name": "Mes aides", "redirect_uris": [CAL
 SETTINGS = {
     "IDP_OUTBOX__EMBEDDED_WORKER": "false",
     "IDP_OUTBOX__LEASE": "10",
-    "IDP_SMTP__TIMEOUT": "2",
+    "IDP_SMTP__TIMEOUT": "5",
     "IDP_SMS__TIMEOUT": "2",
     "IDP_SMS__TRANSPORT": "smpp",
     "IDP_LOGOUT__TIMEOUT": "2",

@@ -23,6 +23,7 @@ CODE_WITHIN = 30.0
 LOOK_AGAIN = 0.5
 _MOST_REDIRECTS = 10
 _HEADING = re.compile(r"<h1>(.*?)</h1>", re.S)
+_WALK = re.compile(r"/signin/([^/?]+)/")
 _BUTTON = re.compile(r'<a class="button primary" href="([^"]*)"')
 
 
@@ -48,6 +49,8 @@ class Visitor:
         self.browser.trust_env = False
         self.seen: list[Refusal] = []
         self.typed: list[str] = []
+        # The sign-ins that this browser was in, by the id in their address.
+        self.walks: set[str] = set()
         self.answer: requests.Response | None = None
         self.path = ""
         self._messages_before = 0
@@ -121,6 +124,15 @@ class Visitor:
                 if sms.to == self.person.mobile.removeprefix("+")]  # fmt: skip
 
     @property
+    def digits(self) -> set[str]:
+        """Return the different codes that this person was sent."""
+        return {code_in({"text": message}) for message in self.messages}
+
+    def note_lost_exchange(self) -> None:
+        """Keep that the service got no tokens for the code that it was given."""
+        self.seen.append(Refusal(502, "", None, 0.0))
+
+    @property
     def code(self) -> str:
         """Wait for the message that was asked for last, and return its digits."""
         ends_at = time.monotonic() + CODE_WITHIN
@@ -187,6 +199,8 @@ class Visitor:
         headers = {"Origin": self.site.issuer, "Sec-Fetch-Site": "same-origin"} if method == "POST" else {}
         for _ in range(_MOST_REDIRECTS):
             path = path.removeprefix(self.site.issuer)
+            if (walk := _WALK.match(path)) is not None:
+                self.walks.add(walk[1])
             started = time.monotonic()
             self.answer = self.site.front.send(self.browser, method, path, headers=headers, **options)
             if method == "GET":

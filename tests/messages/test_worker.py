@@ -2,6 +2,8 @@
 
 import signal
 import socket
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -15,9 +17,10 @@ from idp.db import db
 from idp.messages import outbox
 from idp.messages.models import Outbox
 from idp.messages.relays import RelayFault
+from idp.settings import Settings
 from idp.worker import Worker, start_embedded_worker
 from tests.conftest import Clock
-from tests.messages.conftest import TEXT, Process
+from tests.messages.conftest import TEXT, Process, environ_of
 from tests.messages.relay import Relay
 
 Row = Callable[[int], Outbox]
@@ -135,6 +138,41 @@ def test_embedded_worker_ends_when_asked(app: Flask, embedded: Any, configure: A
 
     assert not [thread for thread in threading.enumerate() if thread.name == "worker"]
     outbox.wake()
+
+
+# What a node with an embedded worker is, to its end: which comes while the relay has not answered yet.
+_NODE = """
+from idp import create_app
+from idp.server import end_with_process
+from idp.worker import start_embedded_worker
+end_with_process(start_embedded_worker(create_app()))
+print("up", flush=True)
+input()
+"""
+
+
+def test_a_node_that_ends_records_the_mail_under_way_RC_17(
+    idp_settings: Settings, open_relay: Any, write: Any, row_of: Row
+) -> None:
+    relay: Relay = open_relay()
+    relay.delay = 1.0
+    row_id = write()
+    environ = {**environ_of(idp_settings), "IDP_SMTP_URL": relay.url, "IDP_SMS__TRANSPORT": ""}
+
+    with subprocess.Popen(
+        [sys.executable, "-c", _NODE],
+        env=environ,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    ) as node:
+        wait_for(lambda: "DATA" in relay.commands, 60)
+        told, _ = node.communicate("\n", timeout=60)
+
+    assert relay.texts == [TEXT]
+    assert row_of(row_id).state == "accepted"
+    assert "worker-fault" not in told
 
 
 def test_worker_survives_a_database_that_fails_for_a_while(

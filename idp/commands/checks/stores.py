@@ -1,9 +1,7 @@
 """The database and Redis: that they answer, keep, agree on the time, and have a connection for everybody."""
 
 from collections.abc import Iterator
-from contextlib import suppress
 from pathlib import Path
-from time import perf_counter
 
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
@@ -13,6 +11,7 @@ from sqlalchemy.exc import SQLAlchemyError
 import idp
 from idp import capacity, clock, store_checks
 from idp.commands.checks import Finding, failure, first_bad_or, ok, skipped, warning
+from idp.common_time import measure_skews
 from idp.db import db
 from idp.settings import current_settings, settings
 from idp.state import StateDown, state
@@ -97,29 +96,11 @@ def _check_one(where: str, one: Told) -> Iterator[Finding]:
 
 def check_clocks() -> list[Finding]:
     """Compare our clock with those of the stores."""
-    found = list(_skews())
+    found = list(measure_skews(lambda: clock.now().timestamp()))
     bad = [_judge_skew(name, seconds) for name, seconds in found if abs(seconds) > _ODD]
     if not found:
         return [skipped("no store has a clock of its own")]
     return first_bad_or(bad, ok(", ".join(f"{name} {seconds:+.3f} s" for name, seconds in found)))
-
-
-def _skews() -> Iterator[tuple[str, float]]:
-    """Measure each once, half of the round trip taken off."""
-    if db.engine.dialect.name == "postgresql":
-        with suppress(SQLAlchemyError), db.engine.connect() as connection:
-            connection.execute(text("SELECT 1"))
-            started = perf_counter()
-            theirs = float(connection.execute(text("SELECT extract(epoch FROM clock_timestamp())")).scalar_one())
-            yield "PostgreSQL", theirs + (perf_counter() - started) / 2 - clock.now().timestamp()
-    if isinstance(state.store, RedisStore):
-        with suppress(StateDown):
-            state.store.ping()
-            started = perf_counter()
-            told = state.store.tell()
-            half = (perf_counter() - started) / 2
-            ours = clock.now().timestamp()
-            yield from ((f"Redis ({where})", one.time + half - ours) for where, one in told.items() if one.time)
 
 
 def _judge_skew(name: str, seconds: float) -> Finding:

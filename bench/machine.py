@@ -46,7 +46,12 @@ def cpu_seconds(*pids: int) -> float:
 
 def memory_mb(*pids: int) -> float:
     """Return the resident memory of the largest of these processes and of those that they have started."""
-    return max(_resident(pid) for pid in family(pids))
+    return max(resident_mb(pid) for pid in family(pids))
+
+
+def resident_mb(pid: int) -> float:
+    """Return the resident memory of one process."""
+    return _field(pid, 21) * os.sysconf("SC_PAGE_SIZE") / 1e6
 
 
 def all_memory_mb(*pids: int) -> tuple[int, float]:
@@ -92,10 +97,6 @@ def wait_until_it_answers(url: str, is_running: Callable[[], bool], within: floa
 def _ticks(pid: int) -> int:
     # Of children that have ended, too.
     return sum(_field(pid, number) for number in (11, 12, 13, 14))
-
-
-def _resident(pid: int) -> float:
-    return _field(pid, 21) * os.sysconf("SC_PAGE_SIZE") / 1e6
 
 
 def _proportional(pid: int) -> float:

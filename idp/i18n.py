@@ -27,6 +27,8 @@ __all__ = [
 LANGUAGE_COOKIE = "lang"
 # Languages written from right to left, once their catalogues come.
 RIGHT_TO_LEFT = frozenset({"ar", "fa", "he", "ps"})
+# The first of a month is an ordinal where the others are not: « le 1er avril », « le 2 avril ». CLDR has no such rule.
+_FIRST_OF_MONTH = {"fr": "d'er' MMMM y"}
 
 
 def _(text_id: str, **values: Any) -> str:
@@ -69,9 +71,10 @@ def clock_time(moment: datetime) -> str:
 
 
 def day(moment: datetime) -> str:
-    """Return the day in words."""
+    """Return the day in words; the only place where a date is written for people (`sesame.js` does as it does)."""
     local = moment.astimezone(get_timezone(settings.time_zone))
-    return str(format_date(local, "long", locale=current_locale()))
+    pattern = _FIRST_OF_MONTH.get(current_locale(), "long") if local.day == 1 else "long"
+    return str(format_date(local, pattern, locale=current_locale()))
 
 
 def languages() -> Iterable[tuple[str, str]]:

@@ -24,6 +24,8 @@ OWNERS = {
     # The conformance suite's keys are not ours.
     "joserfc": ("oidc/jose", "conformance/keys"),
     "argon2": "accounts/passwords",
+    # One place writes dates, for « 1er avril » is easily forgotten.
+    "babel.dates": "i18n",
     "bcrypt": "accounts/legacy_hashes",
     "secrets": "entropy",
     "random": "entropy",

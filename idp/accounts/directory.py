@@ -168,9 +168,12 @@ def words_about(account: Account) -> list[str]:
     return [value for value in known if isinstance(value, str)]
 
 
-def set_password(account_id: str, password: str, *, now: datetime) -> None:
-    """Give the account another password; hash first, so that no lock is held meanwhile."""
-    stored = hash_password(password)
+def set_password(account_id: str, password: str, *, now: datetime, address: str = "") -> None:
+    """Give the account another password; hash first, so that no lock is held meanwhile.
+
+    Raises `HashingBusy`, with nothing changed. Who has come this far has proved who they are: they go before newcomers.
+    """
+    stored = hash_password(password, whose=address, patient=True)
     account = get_account(account_id)
     account.password_hash, account.password_changed_at, account.updated_at = stored, now, now
     account.stopped_at = None
@@ -193,6 +196,8 @@ def set_status(account_id: str, status: Status, *, now: datetime) -> None:
     # For services one is as the other: either way nobody signs in with it.
     was_active, is_active = account.status == "active", status == "active"
     account.status, account.updated_at = status, now
+    if is_active and not was_active:
+        account.enabled_at = now
     if was_active != is_active:
         security_events.note(account_id, "account-enabled" if is_active else "account-disabled", now=now)
 

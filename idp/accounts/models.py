@@ -87,6 +87,8 @@ class Account(Person, Base):
     reset_channel: Mapped[str | None] = mapped_column(String(10))
     reset_at: Mapped[datetime | None] = mapped_column(Moment)
     status: Mapped[Status] = mapped_column(String(10), default="active")
+    # When it was last given back: what it had granted before stays dead (AC-138).
+    enabled_at: Mapped[datetime | None] = mapped_column(Moment)
     # Since somebody typed a stop key: proofs from before count no more, and a new password is asked for.
     stopped_at: Mapped[datetime | None] = mapped_column(Moment)
     email_sealed: Mapped[bytes | None] = mapped_column(LargeBinary)

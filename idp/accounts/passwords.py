@@ -57,12 +57,12 @@ class PasswordCheck:
     needs_rehash: bool = False
 
 
-def hash_password(password: str) -> str:
-    """The encoded Argon2id hash to store, its parameters within it."""
+def hash_password(password: str, *, whose: str = "", patient: bool = False) -> str:
+    """The encoded Argon2id hash to store, its parameters within it; ``whose`` and ``patient`` as for a check."""
     if not is_usable(password):
         raise ValueError("a password without NUL and of at most 1024 bytes was expected")
     hasher = _current_hasher()
-    with _timed_lane():
+    with _timed_lane(whose, patient=patient):
         return hasher.hash(_peppered(password), salt=entropy.random_bytes(_SALT_BYTES))
 
 

@@ -99,7 +99,7 @@ def _is_welcome(account: Account) -> bool:
 def _follow(account: Account, person: Person, asked: Directory, now: datetime, *, is_new: bool) -> None:
     """Bring an account in step with its person, in what the directory keeps and nothing else."""
     if account.left_directory_at is not None:
-        account.status, account.left_directory_at = "active", None
+        account.status, account.left_directory_at, account.enabled_at = "active", None, now
         events.account_followed("back", account_id=account.id)
     account.directory_checked_at = now
     old_email, old_mobile = account.email, account.mobile

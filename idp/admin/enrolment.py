@@ -34,23 +34,32 @@ class Ticket:
 TICKETS = Space("admin-enrolment", Ticket, once=True)
 
 
-def open_enrolment(name: str, password: str, *, place: str, address: str, now: datetime) -> bool:
-    """Tell whether the password may enrol a passkey in this browser; the same answer and work for every no."""
+def check_enrolment(name: str, password: str, *, address: str, now: datetime) -> Ticket | None:
+    """Return whom the password may enrol a passkey for; the same answer and work for every no.
+
+    Raises `HashingBusy`.
+    """
     windows = (Window(settings.admin.enrolment_tries, _WINDOW),)
     for key in (f"address:{address}", f"name:{name[:60]}"):
         if not ratelimit.spend("admin-enrolment", key, windows=windows, now=now).allowed:
-            return _refuse(name, "paused")
+            _refuse(name, "paused")
+            return None
     one = find_administrator(name) if len(name) <= 60 and name.isascii() and name.isprintable() else None
     stored = one.password_hash if one is not None else None
     may = one is not None and may_enrol(one, now)
     account_id = one.account_id if one is not None else None
     release()
     # Compared whoever it is, and whatever else is wrong.
-    if not check_password(stored, password).ok or not may or account_id is None:
-        return _refuse(name, "wrong")
-    state.put(TICKETS, place, Ticket(name, account_id), ttl=TICKET_LIFE)
+    if not check_password(stored, password, whose=address).ok or not may or account_id is None:
+        _refuse(name, "wrong")
+        return None
+    return Ticket(name, account_id)
+
+
+def open_enrolment(ticket: Ticket, *, place: str) -> None:
+    """Let this browser enrol."""
+    state.put(TICKETS, place, ticket, ttl=TICKET_LIFE)
     metrics.ADMIN_ENROLMENT.labels("opened").inc()
-    return True
 
 
 def may_enrol(one: Administrator, now: datetime) -> bool:

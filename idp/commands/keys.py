@@ -1,14 +1,17 @@
 """`idp keys`: signing keys and secrets."""
 
 import sys
+from dataclasses import replace
 
 import click
 
-from idp import entropy
+from idp import clock, entropy
+from idp.admin import actions
+from idp.commands.acting import current_operator, refusals
 from idp.commands.program import application, as_json, cli, say
 from idp.oidc import rotation
 from idp.oidc.jose.own import ALGORITHMS, Algorithm
-from idp.oidc.key_service import KeyUnusable
+from idp.oidc.rotation import Outcome, Step
 
 
 @cli.group("keys")
@@ -42,18 +45,43 @@ def keys_rotate(
         raise click.UsageError(
             "--emergency needs --reason; --reason and --keep-next need --emergency, without --anyway"
         )
-    with application():
-        try:
-            steps = [
-                rotation.revoke_and_replace(alg, reason=reason, keep_next=keep_next)
-                if reason
-                else rotation.rotate(alg, anyway=anyway)
-                for alg in algs or ALGORITHMS
-            ]
-        except (rotation.RotationFault, KeyUnusable) as fault:
-            raise click.ClickException(str(fault)) from None
+    with application(), refusals():
+        steps = [
+            _revoke(alg, reason, keep_next=keep_next) if reason else _rotate(alg, anyway=anyway)
+            for alg in algs or ALGORITHMS
+        ]
         say([rotation.describe_step(step, keep_next=keep_next) for step in steps], as_json)
     sys.exit(0 if all(step.outcome in {"rotated", "revoked"} for step in steps) else 3)
+
+
+def _rotate(alg: Algorithm, *, anyway: bool) -> Step:
+    """Do the next step as the console does, in the history of changes; what only waits changes nothing."""
+    ahead = rotation.look_ahead(alg, anyway=anyway)
+    if ahead is not None and ahead.verdict != "ready":
+        return ahead
+    before = _states(alg)
+    actions.perform(current_operator(), "key.rotate", alg, {"anyway": anyway}, now=clock.now())
+    if ahead is not None:
+        return replace(_done(alg, "rotated", before), clients=ahead.clients)
+    published = rotation.look_ahead(alg, anyway=anyway)
+    return replace(published, outcome="published") if published else _done(alg, "published", before)
+
+
+def _revoke(alg: Algorithm, reason: str, *, keep_next: bool) -> Step:
+    """Revoke what leaked, as two people would in the console."""
+    before, given = _states(alg), {"keep_next": keep_next}
+    actions.perform(current_operator(), "key.revoke", alg, given, now=clock.now(), reason=reason)
+    return _done(alg, "revoked", before)
+
+
+def _done(alg: Algorithm, outcome: Outcome, before: dict[str, str]) -> Step:
+    after = _states(alg)
+    ended = tuple(kid for kid, was in before.items() if after.get(kid) != was and after.get(kid) != "active")
+    return Step(alg, outcome, next((kid for kid, state in after.items() if state == "active"), ""), previous=ended)
+
+
+def _states(alg: Algorithm) -> dict[str, str]:
+    return {key["kid"]: key["state"] for key in rotation.describe_keys() if key["alg"] == alg}
 
 
 @key_group.command("secret")

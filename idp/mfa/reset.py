@@ -152,7 +152,7 @@ def get_proved_reset(key: str, now: datetime) -> Reset:
 
 
 def change_password(
-    key: str, password: str, *, device_cookie: str | None, detail: Mapping[str, str], now: datetime
+    key: str, password: str, *, device_cookie: str | None, address: str = "", detail: Mapping[str, str], now: datetime
 ) -> None:
     """Give the account its new password and end all that the old one began; once only. The caller commits.
 
@@ -169,7 +169,7 @@ def change_password(
         # Guessed for nobody, one time in a million: whoever did it sees what everybody sees.
         return
     try:
-        directory.set_password(reset.account_id, password, now=now)
+        directory.set_password(reset.account_id, password, now=now, address=address)
     except HashingBusy:
         state.put(RESETS, key, reset, ttl=settings.code.lifetime)
         raise

@@ -1,5 +1,6 @@
 """Introspection (RFC 7662, RFC 9701): whether a token lives, told to its client and to the API that it is for."""
 
+from datetime import datetime
 from typing import Any
 
 from idp import clock
@@ -51,7 +52,7 @@ def _answer(said: dict[str, Any], client: Client, *, signed: bool) -> ProtocolRe
 
 def _access_token(value: str, client: Client) -> dict[str, Any] | None:
     token = find_access_token(value)
-    if token is None or not _is_alive(token.grant):
+    if token is None or not _is_alive(token.grant, token.issued_at):
         return None
     # AC-141: whom it was issued to, and the API that it is for.
     is_for_it = not set(client.serves_resources).isdisjoint(token.audience)
@@ -64,7 +65,7 @@ def _refresh_token(value: str, client: Client) -> dict[str, Any] | None:
         return None
     family, n = found
     end = min(family.ends_at, family.rotated_at + settings.lifetimes.refresh_idle)
-    if family.revoked_at or n != family.n or clock.now() >= end or not _is_alive(family.grant):
+    if family.revoked_at or n != family.n or clock.now() >= end or not _is_alive(family.grant, family.rotated_at):
         return None
     return {
         "active": True,
@@ -80,9 +81,9 @@ def _refresh_token(value: str, client: Client) -> dict[str, Any] | None:
     }
 
 
-def _is_alive(grant: Grant) -> bool:
-    """Whether its client may still act, and the person behind it, if there is one."""
+def _is_alive(grant: Grant, issued_at: datetime) -> bool:
+    """Whether its client may still act, and the person behind it, if there is one, and might ever since."""
     client = find_client(grant.client_id)
     if client is None or client.is_suspended:
         return False
-    return grant.account_id is None or find_active(grant.account_id) is not None
+    return grant.account_id is None or find_active(grant.account_id, issued_at=issued_at) is not None

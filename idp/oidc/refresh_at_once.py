@@ -21,11 +21,12 @@ _COLUMNS = tuple(column for column in _families.columns if column.name not in {"
 
 
 def _is_entitled(account_id: object, auth_time: object) -> object:
-    """AC-138, P-26: the account is active, and its password has not changed since; as `asked.get_entitled` says."""
+    """AC-138, P-26: the account is active and was all along, its password is the same; as `asked.get_entitled` says."""
     return exists().where(
         Account.id == account_id,
         Account.status == "active",
         (Account.password_changed_at.is_(None)) | (Account.password_changed_at <= auth_time),
+        (Account.enabled_at.is_(None)) | (Account.enabled_at < auth_time),
     )
 
 

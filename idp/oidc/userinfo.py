@@ -31,7 +31,8 @@ def userinfo(request: ProtocolRequest) -> ProtocolResponse:
     if "openid" not in token.scopes:
         raise InsufficientScope("The scope openid is needed.")
     client = find_client(token.grant.client_id)
-    account = find_active(token.grant.account_id) if token.grant.account_id else None
+    holder = token.grant.account_id
+    account = find_active(holder, issued_at=token.issued_at) if holder else None
     if client is None or client.is_suspended or account is None:
         raise InvalidToken("The access token is unknown, expired or revoked.", detail="client or account ended")
     claims = claims_for(account.claims, scopes=token.scopes, named=token.grant.userinfo_claims)

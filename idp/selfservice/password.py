@@ -22,8 +22,9 @@ from idp.selfservice.fresh import require_fresh
 from idp.selfservice.telling import tell
 from idp.session import Proof
 from idp.settings import settings
+from idp.signin import waiting
 from idp.signin.forms import FieldError, error, one_field
-from idp.web import PageError, client_address, device_cookie, end_current_session, page, sign_in_session
+from idp.web import client_address, device_cookie, end_current_session, page, sign_in_session
 
 
 @blueprint.get("/password")
@@ -51,7 +52,7 @@ def password_submit() -> BaseResponse:
         if isinstance(answer, Authenticated):
             _change(holder, new, now)
     except HashingBusy:
-        raise PageError("unavailable", 503, "every hashing lane is taken") from None
+        return waiting.send_back("/account/password")
     if isinstance(answer, Paused):
         return _give_up(answer, now)
     if isinstance(answer, Refused):
@@ -85,14 +86,15 @@ def _faults(holder: Holder, old: str, new: str) -> list[FieldError]:
 def _prove(holder: Holder, old: str, now: datetime) -> Authenticated | Refused | Paused:
     # The counters of the sign-in: whoever sits down at an open session guesses no better here (AC-70).
     return authenticate(
-        nir=holder.account.nir, password=old, device_cookie=device_cookie(), address=client_address(), now=now
-    )
+        nir=holder.account.nir, password=old, device_cookie=device_cookie(), address=client_address(), now=now,
+        patient=True,
+    )  # fmt: skip
 
 
 def _change(holder: Holder, new: str, now: datetime) -> None:
     """Store the new password, and end every session and grant but this session, in which it has just been proved."""
     release()
-    directory.set_password(holder.account_id, new, now=now)
+    directory.set_password(holder.account_id, new, now=now, address=client_address())
     tell(directory.get_account(holder.account_id), "password-changed", now=now)
     proofs = (*(proof for proof in holder.session.proofs if proof.name != "pwd"), Proof("pwd", now))
     level = level_of(proof.name for proof in proofs)

@@ -26,6 +26,7 @@ from idp.mfa.sending import NotYet, Occasion, next_send_at
 from idp.mfa.typed_code import LONGEST_BYTES, CodeFault, parse_code
 from idp.mfa.words import words_of
 from idp.settings import settings
+from idp.signin import waiting
 from idp.signin.forms import FieldError, error, one_field
 from idp.signin.interaction import Interaction
 from idp.signin.journey import Facts
@@ -145,17 +146,18 @@ def submit_password(interaction_id: str) -> Response:
     """Take the new password and lead to the sign-in, which has to be done as ever."""
     now, interaction = clock.now(), _enter(interaction_id).interaction
     check_csrf(interaction.id)
-    detail = {"device": label_device(request.user_agent.string)}
+    detail, here = {"device": label_device(request.user_agent.string)}, client_address()
     try:
         reset.change_password(
-            interaction.id, one_field("new-password"), device_cookie=device_cookie(), detail=detail, now=now
-        )
+            interaction.id, one_field("new-password"), device_cookie=device_cookie(), address=here, detail=detail,
+            now=now,
+        )  # fmt: skip
     except PasswordFault as fault:
         return _password_form(interaction, [error("new-password", f"e.newpwd.{fault.reason}")], 422)
     except ResetOver:
         return _begin_again(interaction)
     except HashingBusy:
-        raise PageError("unavailable", 503, "every hashing lane is taken") from None
+        return waiting.send_back(f"/signin/{interaction.id}/forgot/password", interaction=interaction.id)
     db.session.commit()
     outbox.wake()
     return redirect(f"/signin/{interaction.id}/identify?changed=1", 303)

@@ -20,12 +20,12 @@ from idp.messages.alerts import alert
 from idp.messages.compose import label_device
 from idp.session import Proof
 from idp.settings import settings
-from idp.signin import events
+from idp.signin import events, waiting
 from idp.signin.forms import error, one_field
 from idp.signin.interaction import update_interaction
 from idp.signin.journey import Facts
 from idp.signin.walk import enter, onward
-from idp.web import PageError, check_csrf, page
+from idp.web import check_csrf, page
 
 
 def show(interaction_id: str) -> Response:
@@ -49,9 +49,9 @@ def submit(interaction_id: str) -> Response:
         return _form(facts, fault.reason)
     release()
     try:
-        directory.set_password(account.id, password, now=now)
+        directory.set_password(account.id, password, now=now, address=web.client_address())
     except HashingBusy:
-        raise PageError("unavailable", 503, "every hashing lane is taken") from None
+        return waiting.send_back(f"/signin/{facts.interaction.id}/renew", interaction=facts.interaction.id)
     held = web.current_session()
     session.end_sessions_of(account.id, now, except_sid=held.sid if held else None)
     changed = directory.get_account(account.id)

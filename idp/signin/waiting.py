@@ -8,6 +8,7 @@ computer finds it. Nothing is counted as a wrong try. The number is kept sealed,
 
 import base64
 from datetime import datetime
+from typing import Literal
 
 from werkzeug.wrappers import Response
 
@@ -15,6 +16,9 @@ from idp import crypto, entropy, metrics
 from idp.signin.interaction import Interaction, update_interaction
 from idp.signin.journey import offers_passkey_signin
 from idp.web import page
+
+# What the page says was kept: the number, nothing (the form held passwords alone), or all that was asked for.
+Kept = Literal["number", "passwords", "form"]
 
 # Seconds until the form comes back: the more often in vain, the later; each is varied, or all would come at once.
 _PAUSES = (4, 8, 15, 25)
@@ -30,11 +34,21 @@ def send_away(interaction: Interaction, typed: str, now: datetime) -> Response:
 def show_wait(interaction: Interaction) -> Response:
     """Show how long it will take about."""
     seconds = entropy.jittered(_PAUSES[min(interaction.waits, len(_PAUSES)) - 1])
-    context = {"seconds": seconds, "passkey": offers_passkey_signin()}
-    answer = page("signin/waiting.html", 503, interaction=interaction.id, **context)
+    context = {"passkey": offers_passkey_signin(), "interaction": interaction.id}
+    return _lead_back(f"/signin/{interaction.id}/identify", seconds, "number", **context)
+
+
+def send_back(to: str, kept: Kept = "passwords", *, interaction: str = "") -> Response:
+    """Answer 503 to a form with a new password, or of the console: nothing was changed; it leads to ``to``."""
+    metrics.SHED.labels("password").inc()
+    return _lead_back(to, entropy.jittered(_PAUSES[1]), kept, interaction=interaction, passkey=False)
+
+
+def _lead_back(to: str, seconds: int, kept: Kept, **context: object) -> Response:
+    answer = page("signin/waiting.html", 503, back=to, seconds=seconds, kept=kept, **context)
     answer.headers["Retry-After"] = str(seconds)
     # Every browser follows it, with and without JavaScript; the body has a link that does the same.
-    answer.headers["Refresh"] = f"{seconds};url=/signin/{interaction.id}/identify"
+    answer.headers["Refresh"] = f"{seconds};url={to}"
     return answer
 
 

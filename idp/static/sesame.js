@@ -23,7 +23,9 @@ function showLocalTimes() {
   every("time[data-near]", (time) => {
     const moment = new Date(time.dateTime);
     const isToday = moment.toDateString() === new Date().toDateString();
-    const day = moment.toLocaleDateString(lang, { day: "numeric", month: "long", year: "numeric" }).replace(" ", "\u00a0");
+    // As `i18n.day`: « 1er avril », which no browser says by itself.
+    const day = moment.toLocaleDateString(lang, { day: "numeric", month: "long", year: "numeric" })
+      .replace(lang.startsWith("fr") ? /^1 / : /^$/, "1er ").replace(" ", "\u00a0");
     time.textContent = (isToday ? time.dataset.near : time.dataset.far)
       .replace("{d}", day).replace("{t}", clockTime(moment));
   });

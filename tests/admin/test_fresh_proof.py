@@ -1,6 +1,7 @@
 """Approving, break-glass and giving roles: only by who showed their passkey in the last five minutes (ASVS 7.5.3)."""
 
 import re
+from collections.abc import Callable
 
 import pytest
 from flask import Flask
@@ -8,6 +9,7 @@ from flask import Flask
 from idp import clock as idp_clock
 from idp.admin import actions
 from idp.admin.actors import Actor
+from idp.admin.administrators import find_administrator
 from idp.admin.changes import find_change, list_changes
 from idp.admin.faults import ProofDue
 from idp.admin.roles import PERMISSIONS
@@ -18,7 +20,8 @@ from tests.admin.test_api import call as call
 from tests.admin.test_api import token_of as token_of
 from tests.admin.test_console import Coming
 from tests.admin.test_console import admin as admin
-from tests.conftest import Clock
+from tests.conftest import Browser, Clock
+from tests.signin.test_waiting import full_lane as full_lane
 
 RISKY = f"{BACK}/2"
 REASON = "the old host is gone"
@@ -115,3 +118,49 @@ def test_a_token_made_for_it_approves_and_any_other_is_refused(call: Call, shop:
 
     assert call("rita", "POST", f"/changes/{change}/approve", {}).status_code == 403
     assert call("ada", "POST", f"/changes/{change}/approve", {}).status_code == 200
+
+
+def known(app: Flask, name: str) -> bool:
+    with app.app_context():
+        return find_administrator(name) is not None
+
+
+def test_while_too_many_sign_in_a_new_administrator_waits_and_what_was_typed_is_kept_ac_210(
+    admin: Coming, acting: Acting, app: Flask, full_lane: Callable[[], object]
+) -> None:
+    asked = actions.perform(acting("rose"), "administrator.add", "new.one", {"roles": ["reader"]}, now=idp_clock.now())
+    assert asked.change is not None
+    ruth = admin("ruth", f"/admin/changes/{asked.change.id}")
+    with full_lane():  # type: ignore[attr-defined]
+        ruth.submit("approve")
+    away = ruth.page
+    assert away.status_code == 503
+    assert not known(app, "new.one")
+    kept = away.headers["Refresh"].partition("url=")[2]
+
+    ruth.open(kept).submit("approve")
+
+    assert known(app, "new.one")
+
+
+def test_an_enrolment_that_waits_keeps_the_name_and_never_the_password(
+    admin: Coming, administrators: dict[str, str], full_lane: Callable[[], object], http: Browser
+) -> None:
+    form = http.get("/admin/enrol").text
+    with full_lane():  # type: ignore[attr-defined]
+        away = http.submit(form, "/admin/enrol", name="rita", password=administrators["rita"])
+
+    assert away.status_code == 503
+    assert 'value="rita"' in away.text
+    assert administrators["rita"] not in away.text
+    assert http.submit(away.text, "/admin/enrol", name="rita", password=administrators["rita"]).status_code == 303
+
+
+def test_a_program_is_told_to_come_back(call: Call, full_lane: Callable[[], object]) -> None:
+    waiting = call("rose", "POST", "/administrators", {"name": "new.one", "roles": ["reader"]}).json["change"]["id"]
+    with full_lane():  # type: ignore[attr-defined]
+        away = call("ruth", "POST", f"/changes/{waiting}/approve", {})
+
+    assert (away.status_code, away.json["type"]) == (503, "urn:sesame:problem:busy")
+    assert int(away.headers["Retry-After"]) > 0
+    assert call("ruth", "POST", f"/changes/{waiting}/approve", {}).status_code == 200

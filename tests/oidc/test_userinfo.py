@@ -3,7 +3,10 @@
 from typing import Any
 
 import pytest
+from flask import Flask
 
+from idp.accounts import directory
+from idp.db import db
 from tests.conftest import ALICE_EMAIL, Browser, Clock
 from tests.oidc.conftest import Client, Maker
 from tests.oidc.test_token import claims_of
@@ -117,3 +120,22 @@ def test_scripts_of_any_origin_may_call_without_credentials(web: Client) -> None
 
     assert preflight.headers["Access-Control-Allow-Origin"] == "*"
     assert "Access-Control-Allow-Credentials" not in preflight.headers
+
+
+def test_a_token_from_before_an_account_was_shut_stays_dead_when_it_is_given_back_ac_138(
+    app: Flask, web: Client, make_code: Maker, alice: str, clock: Clock
+) -> None:
+    """Its session is long over, so nothing but the account itself can end it."""
+    before = web.exchange(make_code(scopes=("openid", "offline_access"))).json
+    clock.step(seconds=1)
+    for status in ("restricted", "active"):
+        with app.app_context():
+            directory.set_status(alice, status, now=clock())
+            db.session.commit()
+
+    assert web.userinfo(before["access_token"]).status_code == 401
+    assert web.post("/introspect", token=before["access_token"]).json == {"active": False}
+    assert web.post("/introspect", token=before["refresh_token"]).json == {"active": False}
+    assert web.refresh(before["refresh_token"]).json["error"] == "invalid_grant"
+    clock.step(seconds=1)
+    assert web.userinfo(web.exchange(make_code()).json["access_token"]).status_code == 200

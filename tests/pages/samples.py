@@ -231,7 +231,18 @@ SAMPLES: dict[str, dict[str, dict[str, Any]]] = {
         "passkey": _signin(until=NOW + timedelta(minutes=5), minutes=5, passkey=True),
         "whole": _signin(until=NOW + timedelta(minutes=1), minutes=1),
     },
-    "signin/waiting.html": {"": _signin(seconds=6, passkey=False), "passkey": _signin(seconds=1, passkey=True)},
+    "signin/waiting.html": {
+        "": _signin(seconds=6, passkey=False, back="/signin/x/identify", kept="number"),
+        "passkey": _signin(seconds=1, passkey=True, back="/signin/x/identify", kept="number"),
+        "account": {
+            "seconds": 6,
+            "passkey": False,
+            "interaction": "",
+            "back": "/account/password",
+            "kept": "passwords",
+        },
+        "console": {"seconds": 8, "passkey": False, "interaction": "", "back": "/admin/again/x", "kept": "form"},
+    },
     "signin/restricted.html": {"": _signin(), "passkey": _signin(passkey=True)},
     "signin/passkey.html": {
         "asked": _signin(failure=None, unknown=None),

@@ -29,6 +29,7 @@ from idp.messages.channel_health import Health
 from idp.mfa.methods import FACTORS, METHODS
 from idp.oidc.registration import KINDS as KINDS_OF_CLIENTS
 from idp.oidc.rotation import MOVES
+from idp.signin.waiting import Kept
 from tests.pages.conftest import IDP, Render
 
 TRANSLATIONS = IDP / "translations"
@@ -93,6 +94,7 @@ FAMILIES = {
     "admin.act.": tuple(ACTS),
     "admin.channel.": (*METHODS, *FACTORS),
     "off.": (*METHODS, *FACTORS),
+    "wait.kept.": get_args(Kept),
     "admin.key.": ("rotate", "revoke"),
     "admin.key.text.": ("rotate", "revoke"),
     "admin.key.state.": tuple(MOVES),

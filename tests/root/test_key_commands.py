@@ -4,7 +4,9 @@ import json
 from typing import Any
 
 import pytest
+from sqlalchemy import create_engine, select
 
+from idp.admin.changes import AdminChange
 from tests.conftest import Clock
 from tests.root.test_commands import Run, environ, run, told
 
@@ -60,6 +62,36 @@ def test_an_emergency_replaces_the_key_and_says_what_breaks(run: Run) -> None:
     assert keys[step["previous"][0]]["reason"] == "laptop stolen"
     assert keys[step["kid"]]["state"] == "active"
     assert len(step["breaks"]) == 4
+
+
+def test_what_is_done_here_stands_in_the_history_of_changes_as_the_consoles_ac_199(
+    run: Run, clock: Clock, environ: dict[str, str]
+) -> None:
+    run("keys", "rotate", "--alg", "ES256")
+    run("keys", "rotate", "--alg", "ES256")
+    clock.step(days=7, seconds=1)
+    signs = told(run("keys", "rotate", "--alg", "ES256", "--json"))[0]
+    run("keys", "rotate", "--emergency", "--alg", "ES256", "--reason", "laptop stolen", "--json")
+
+    engine = create_engine(environ["IDP_DATABASE_URL"])
+    with engine.connect() as connection:
+        rows = connection.execute(select(*AdminChange.__table__.columns).order_by(AdminChange.created_at)).all()
+    engine.dispose()
+    # What only waited is no change.
+    assert [(one.act, one.target, one.state, one.surface, one.reason) for one in rows] == [
+        ("key.rotate", "ES256", "applied", "cli", ""),
+        ("key.rotate", "ES256", "applied", "cli", ""),
+        ("key.revoke", "ES256", "applied", "cli", "laptop stolen"),
+    ]
+    assert rows[1].after["active"] == signs["kid"]
+    assert all(one.created_by.startswith("cli:") for one in rows)
+
+
+def test_an_emergency_needs_words_that_mean_something_later(run: Run) -> None:
+    refused = run("keys", "rotate", "--emergency", "--alg", "ES256", "--reason", "x")
+
+    assert (refused.exit_code, "at least 10 characters" in refused.output) == (1, True)
+    assert {row["state"] for row in listed(run).values()} == {"active"}
 
 
 @pytest.mark.parametrize(

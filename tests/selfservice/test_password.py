@@ -1,5 +1,7 @@
 """Changing one's password: what it takes, what it ends, and whom it tells."""
 
+from collections.abc import Callable
+
 import pytest
 from flask import Flask
 
@@ -9,6 +11,7 @@ from idp.messages.models import Outbox
 from tests.conftest import ALICE_PASSWORD, Clock
 from tests.selfservice.conftest import SAFARI, NewPerson, Person
 from tests.selfservice.test_services import connect, refresh
+from tests.signin.test_waiting import full_lane as full_lane
 
 NEW = "quatre vaches dansent la nuit"
 FORM = "/account/password"
@@ -153,3 +156,20 @@ def test_two_forms_sent_at_once_are_one_change(person: Person) -> None:
     again = person.browser.submit(html, "password", **{"password": ALICE_PASSWORD, "new-password": NEW + "!"})
 
     assert again.status_code == 403
+
+
+def test_while_too_many_sign_in_the_change_waits_and_costs_no_try_ac_210(
+    person: Person, full_lane: Callable[[], object], new_person: NewPerson
+) -> None:
+    person.enter(FORM)
+    for _ in range(6):
+        with full_lane():  # type: ignore[attr-defined]
+            change(person)
+        assert person.page.status_code == 503
+    assert person.page.headers["Refresh"].endswith(";url=/account/password")
+    assert NEW not in person.text
+
+    change(person)
+
+    assert person.path == "/account/password/done"
+    assert new_person().enter(password=NEW).page.status_code == 200

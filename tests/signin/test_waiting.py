@@ -4,6 +4,7 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pytest
 from flask import Flask
@@ -12,9 +13,12 @@ from idp.accounts import passwords
 from idp.accounts.hashing_lane import FairLane
 from idp.settings import Settings
 from idp.signin.interaction import INTERACTIONS
-from tests.conftest import ALICE_NIR, ALICE_PASSWORD
+from tests.conftest import ALICE_NIR, ALICE_PASSWORD, Browser, Clock
 from tests.node import get, node, until
 from tests.signin.conftest import Visitor
+from tests.signin.test_forgot import NEW_PASSWORD, choose, prove
+from tests.signin.test_stop import last_key, type_key
+from tests.signin.test_stop import owner as owner
 from tests.stranger_at_node import Stranger, add_client
 
 
@@ -89,6 +93,45 @@ def test_the_page_stays_while_nobody_else_could_be_taken_either(
 def _wait_in(lane: FairLane, whose: str) -> None:
     with lane.place(whose, within=60, patient=True):
         pass
+
+
+# -- other forms with a password -----------------------------------------------------------------------------------
+
+
+def _resumes(away: Any, to: str) -> None:
+    assert away.status_code == 503
+    assert 4 <= int(away.headers["Retry-After"]) <= 12
+    assert away.headers["Refresh"] == f"{away.headers['Retry-After']};url={to}"
+    assert "Nous ne gardons jamais les mots de passe" in away.text
+    assert NEW_PASSWORD not in away.text
+
+
+def test_a_forgotten_password_can_be_chosen_again_after_the_wait(
+    visitor: Visitor, full_lane: Callable[[], object]
+) -> None:
+    prove(visitor)
+    with full_lane():  # type: ignore[attr-defined]
+        choose(visitor)
+    _resumes(visitor.page, f"/signin/{visitor.id}/forgot/password")
+
+    visitor.open("forgot/password")
+    choose(visitor)
+
+    assert visitor.step == "identify", "the code was used up once, and counted for both tries"
+
+
+def test_the_password_after_a_stop_can_be_chosen_again_after_the_wait(
+    app: Flask, visitor: Visitor, owner: Browser, clock: Clock, full_lane: Callable[[], object]
+) -> None:
+    visitor.start().identify().ask_for_code()
+    type_key(owner, last_key(app))
+    clock.step(minutes=2)
+    visitor.start().identify().ask_for_code().type_code()
+    with full_lane():  # type: ignore[attr-defined]
+        visitor.submit("renew", new_password=NEW_PASSWORD)
+    _resumes(visitor.page, f"/signin/{visitor.id}/renew")
+
+    assert visitor.open("renew").submit("renew", new_password=NEW_PASSWORD).is_back
 
 
 # -- a real server -------------------------------------------------------------------------------------------------

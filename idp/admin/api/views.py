@@ -15,6 +15,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
 
 from idp import clock, logs, metrics
+from idp.accounts.passwords import HashingBusy
 from idp.admin.actors import Actor
 from idp.admin.api.answers import Problem
 from idp.admin.api.openapi import PREFIX, openapi
@@ -157,6 +158,12 @@ def _refused(refusal: Refused) -> Response:
     metrics.ADMIN_API.labels(request.url_rule.rule if request.url_rule else "-", str(refusal.status)).inc()
     log.info("admin-api-refused", kind=refusal.kind, status=refusal.status)
     return problem(refusal.status, refusal.kind, refusal.detail, refusal.faults)
+
+
+@blueprint.errorhandler(HashingBusy)
+def _busy(_fault: HashingBusy) -> Response:
+    db.session.rollback()
+    return problem(503, "busy", "too many passwords are being looked at; nothing was done")
 
 
 @blueprint.errorhandler(HTTPException)

@@ -12,10 +12,12 @@ from flask import Response, request
 from werkzeug.wrappers import Response as BaseResponse
 
 from idp import entropy
+from idp.accounts.passwords import HashingBusy
 from idp.admin.console.pages import show
 from idp.admin.entry import blueprint, current_actor, prove_first
 from idp.admin.faults import NotFound, ProofDue
 from idp.db import db
+from idp.signin import waiting
 from idp.state import Space, state
 
 _KEPT: Final = timedelta(minutes=10)
@@ -38,13 +40,25 @@ HELD = Space("admin-held-form", Held)
 @blueprint.errorhandler(ProofDue)
 def hold(_due: ProofDue) -> BaseResponse:
     """Keep the form, and ask for the passkey."""
+    path = _keep()
+    return prove_first(path or "/admin", is_known=True)
+
+
+@blueprint.errorhandler(HashingBusy)
+def wait(_busy: HashingBusy) -> BaseResponse:
+    """Keep the form until a password can be made: too many people sign in at this moment."""
+    return waiting.send_back(_keep() or "/admin", kept="form")
+
+
+def _keep() -> str | None:
+    """Keep the form of this request, and return where it is confirmed; `None` when it is too large."""
     db.session.rollback()
     fields = tuple((name, text) for name, text in request.form.items(multi=True) if name != "csrf")
     if sum(len(name) + len(text) for name, text in fields) > _LARGEST:
-        return prove_first("/admin", is_known=True)
+        return None
     ticket = entropy.identifier()
     state.put(HELD, ticket, Held(current_actor().name, request.path, fields), ttl=_KEPT)
-    return prove_first(f"/admin/again/{ticket}", is_known=True)
+    return f"/admin/again/{ticket}"
 
 
 @blueprint.get("/again/<ticket>")

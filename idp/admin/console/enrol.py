@@ -4,6 +4,7 @@ from flask import Response, jsonify, redirect, request
 from werkzeug.wrappers import Response as BaseResponse
 
 from idp import clock, metrics
+from idp.accounts.passwords import HashingBusy
 from idp.admin import enrolment
 from idp.admin.enrolment import Ticket
 from idp.admin.entry import CSRF_SCOPE, OPEN_VIEWS, blueprint
@@ -36,11 +37,16 @@ def enrol_page() -> Response:
 def enrol_submit() -> BaseResponse:
     """Check them, and go on to the passkey."""
     check_csrf(CSRF_SCOPE)
+    name, password, now = one_field("name").strip(), one_field("password"), clock.now()
+    try:
+        ticket = enrolment.check_enrolment(name, password, address=client_address(), now=now)
+    except HashingBusy:
+        return page("admin/enrol.html", 503, errors=[error("name", "admin.enrol.busy")], name=name)
+    if ticket is None:
+        return page("admin/enrol.html", 422, errors=[error("name", "admin.enrol.wrong")], name=name)
     # AC-21: a cookie that was planted before is worth nothing after this.
     renew_session()
-    name, password, now = one_field("name").strip(), one_field("password"), clock.now()
-    if not enrolment.open_enrolment(name, password, place=_place(), address=client_address(), now=now):
-        return page("admin/enrol.html", 422, errors=[error("name", "admin.enrol.wrong")], name=name)
+    enrolment.open_enrolment(ticket, place=_place())
     return redirect("/admin/enrol/passkey", 303)
 
 

@@ -38,9 +38,10 @@ class TokenRequest:
 
 
 def get_entitled(grant: Grant) -> Account:
-    """Return the person, or raise `InvalidGrant` when the account may not sign in any more (AC-138)."""
+    """Return the person, or raise `InvalidGrant` when the account may not sign in, or was shut since (AC-138)."""
     account = directory.find_account(grant.holder)
-    if account is None or account.status != "active":
+    was_shut = account is not None and account.enabled_at is not None and account.enabled_at >= grant.auth_time
+    if account is None or account.status != "active" or was_shut:
         revoke_grant(grant.id, clock.now(), reason="account")
         raise InvalidGrant("account not active")
     changed = account.password_changed_at

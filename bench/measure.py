@@ -71,8 +71,8 @@ def middle(rows: list[Figures]) -> Figures:
 
 def print_rows(rows: list[Figures]) -> None:
     """Print one line per operation."""
-    print(f"{'operation':<24}{'provider':<22}{'req/s':>8}{'server us':>11}{'stores us':>11}{'gen us':>8}"
-          f"{'p50 ms':>8}{'p99 ms':>8}{'errors':>8}")  # fmt: skip
+    print(f"{'operation':<28}{'provider':<22}{'req/s':>8}{'server us':>11}{'stores us':>11}{'gen us':>8}"
+          f"{'p50 ms':>10}{'p99 ms':>10}{'errors':>8}")  # fmt: skip
     for r in rows:
-        print(f"{r.operation:<24}{r.provider:<22}{r.rate:>8.0f}{r.server:>11.0f}{r.stores:>11.0f}{r.generator:>8.0f}"
-              f"{r.p50:>8.2f}{r.p99:>8.2f}{r.errors:>8}")  # fmt: skip
+        print(f"{r.operation:<28}{r.provider:<22}{r.rate:>8.0f}{r.server:>11.0f}{r.stores:>11.0f}{r.generator:>8.0f}"
+              f"{r.p50:>10.2f}{r.p99:>10.2f}{r.errors:>8}")  # fmt: skip

@@ -51,6 +51,8 @@ NOTES: Mapping[tuple[str, str], str] = {
     ("npm oidc-provider", SIGN_IN): "its interaction lets everybody in: no form, no password hashed, no mail",
     ("Canaille", SIGN_IN): "the password is hashed with PBKDF2-SHA512, its default, not with Argon2",
 }  # fmt: skip
+# What is measured and is not the like: no ratio, no bar.
+NOT_ALIKE = frozenset({("npm oidc-provider", SIGN_IN)})
 # Published, not measured here: operations per second and vCPU.
 KEYCLOAK_URL = "https://www.keycloak.org/high-availability/single-cluster/concepts-memory-and-cpu-sizing"
 KEYCLOAK: Mapping[str, tuple[str, int]] = {
@@ -75,6 +77,13 @@ class Measured:
         tables = (self._side_by_side, self._goals, self._sign_in, self._per_core, self._alone, self._parts)
         return "\n\n".join("\n".join(table()) for table in tables)
 
+    def bars(self) -> list[chart.Group]:
+        """Return what the chart shows: the server's CPU of each operation where providers do the like."""
+        return [
+            (name, [(row.provider, row.server) for row in group if (row.provider, name) not in NOT_ALIKE])
+            for name, group in by_operation(self.rows).items()
+        ]
+
     def _side_by_side(self) -> Iterator[str]:
         yield from _head(*_HEAD, words=2)
         notes: list[str] = []
@@ -85,7 +94,9 @@ class Measured:
     def _group(self, name: str, group: Sequence[Figures], notes: list[str]) -> Iterator[str]:
         ours = group[0]
         for row in group:
-            ratios = ("", "") if row is ours else (_ratio(ours.server, row.server), _ratio(ours.rate, row.rate))
+            ratios = _ratio(ours.server, row.server), _ratio(ours.rate, row.rate)
+            if row is ours or (row.provider, name) in NOT_ALIKE:
+                ratios = ("", "") if row is ours else ("—", "—")
             said = NOTES.get((row.provider, name), "")
             yield _row(
                 name if row is ours else "", row.provider, f"{row.server:.0f}{_mark(said, notes)}",
@@ -157,8 +168,7 @@ def write(measured: Measured) -> None:
     before, _, rest = page.read_text(encoding="utf-8").partition(BEGIN)
     _, _, after = rest.partition(END)
     page.write_text(f"{before}{BEGIN}\n{measured.markdown()}\n{END}{after}", encoding="utf-8")
-    drawing = chart.draw([(name, [(row.provider, row.server) for row in group])
-                          for name, group in by_operation(measured.rows).items()])  # fmt: skip
+    drawing = chart.draw(measured.bars())
     (DOCS / "images/performance.svg").write_text(drawing, encoding="utf-8")
 
 

@@ -69,16 +69,19 @@ def test_the_share_of_argon2_is_of_all_cpu_and_not_of_the_server_alone() -> None
 
 
 def test_what_a_peer_cannot_do_and_what_is_not_the_like_is_said_beside_the_figure() -> None:
-    text = measured(
+    found = measured(
         figures(SIGN_IN, "Sésame", 45_000), figures(SIGN_IN, "npm oidc-provider", 900),
         figures("client credentials", "Sésame", 200), figures("client credentials", "django-oauth-toolkit", 300_000),
-    ).markdown()  # fmt: skip
+    )  # fmt: skip
+    text = found.markdown()
 
     notes = dict(re.findall(r"^\((\d)\) (.*)\.$", text, re.M))
     marks = {words: re.findall(r"\((\d)\)", " ".join(line(text, *words))) for words in (
         ("npm oidc-provider", "900 ("), ("django-oauth-toolkit", "300000 ("), ("django-oauth-toolkit", "— ("),
     )}  # fmt: skip
-    assert [notes[number] for found in marks.values() for number in found] == [
+    assert line(text, "npm oidc-provider", "900 (")[-2:] == ["—", "—"]
+    assert found.bars()[0] == (SIGN_IN, [("Sésame", 45_000)])
+    assert [notes[number] for several in marks.values() for number in several] == [
         "its interaction lets everybody in: no form, no password hashed, no mail",
         "it compares the client's secret with Django's default hash, a million rounds of PBKDF2, at each request",
         "django-oauth-toolkit: no pages",

@@ -1,6 +1,7 @@
 """The walk of a whole sign-in: every page, the mailed code, and each way in which it can go wrong."""
 
 import asyncio
+import re
 import smtplib
 import socket
 import threading
@@ -19,7 +20,7 @@ from tests.bench.conftest import Provider, http, target_at
 Make = Callable[[Callable[[bytes], bytes]], Provider]
 FORMS = ({"who": "{person}", "password": "p"}, {"code": "{code}"})
 PASSWORD_PAGE = b"""<form action="/search"><input name="q"></form>
-    <form action="/password"><input type="hidden" name="csrf" value="a&amp;b">
+    <form action="/bench/password"><input type="hidden" name="csrf" value="a&amp;b">
     <input name="who"><input name="password"></form>"""
 CODE_PAGE = b'<form><input type="hidden" name="csrf" value="c"><input name="code"></form>'
 
@@ -32,11 +33,12 @@ class Pages:
 
     def __call__(self, request: bytes) -> bytes:
         line, _, body = request.partition(b"\r\n")[0], *request.partition(b"\r\n\r\n")[1:]
-        name = line.split(b" ")[1].split(b"?")[0].strip(b"/").decode() + ("-posted" if line.startswith(b"POST") else "")
+        name = re.findall(r"[a-z]+", line.split(b" ")[1].split(b"?")[0].decode())[-1]
+        name += "-posted" if line.startswith(b"POST") else ""
         if name in self.replaced:
             return self.replaced[name]
         if name == "authorize":
-            return http("302 Found", b"", "Location: /start", "Set-Cookie: sid=1; Path=/", "Set-Cookie: old=1")
+            return http("302 Found", b"", "Location: /bench/start", "Set-Cookie: sid=1; Path=/", "Set-Cookie: old=1")
         if name == "start":
             return http("200 OK", PASSWORD_PAGE, "Set-Cookie: old=; Max-Age=0")
         if name == "password-posted" and b"csrf=a%26b" in body and b"who=bench1" in body:
@@ -69,7 +71,7 @@ def test_a_sign_in_that_ends_at_the_relying_party_with_a_code_is_good(provider: 
         (Pages(), b"654321"),
         (Pages(start=http("200 OK", b"<p>switched off</p>")), b"123456"),
         (Pages(start=http("500 Oops")), b"123456"),
-        (Pages(authorize=http("302 Found", b"", "Location: /authorize")), b"123456"),
+        (Pages(authorize=http("302 Found", b"", "Location: /bench/authorize")), b"123456"),
         (Pages(**{"code-posted": http("303 See", b"", "Location: http://localhost:9/callback?error=no")}), b"123456"),
         (Pages(**{"code-posted": http("200 OK", b"http://localhost:9/callback?code=abc")}), b"123456"),
     ],

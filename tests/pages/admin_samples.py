@@ -10,6 +10,7 @@ from idp.admin.activity import sum_up
 from idp.admin.actors import Actor
 from idp.admin.changes import AdminChange
 from idp.admin.console.again import Held
+from idp.admin.console.asked import Asked
 from idp.admin.console.fields import ALL_SECTIONS, fields_of
 from idp.admin.console.register import KINDS
 from idp.admin.console.trail import MOMENTS, WORDS
@@ -232,7 +233,7 @@ ADMIN: dict[str, dict[str, dict[str, Any]]] = {
     },
     "admin/refused.html": {"": {}},
     "admin/stopped.html": {"unmet": {"unmet": True}, "stopped": {"unmet": False}},
-    "admin/problem.html": {"": {**FRAME, "text": "Ce n’est pas possible.", "detail": "the client is archived"}},
+    "admin/problem.html": {"": {**FRAME, "text": "Ce n’est pas possible.", "reasons": ["Ce service est archivé."]}},
     "admin/enrol.html": {
         "first": {"name": "", "errors": []},
         "wrong": {"name": "ada", "errors": [FieldError("name", "Ce nom et ce mot de passe ne vont pas.")]},
@@ -304,9 +305,8 @@ ADMIN: dict[str, dict[str, dict[str, Any]]] = {
                       "done": "approve"},
     },
     "admin/people.html": {
-        "two": {**FRAME, "people": [PERSON, {**PERSON, "name": "otto", "passkeys": 0, "roles": []}], "roles": ROLES,
-                "permissions": PERMISSIONS},
-        "wrong": {**FRAME, "people": [{**PERSON, "disabled_at": NOW}], "roles": ROLES, "permissions": PERMISSIONS,
+        "two": {**FRAME, "people": [PERSON, {**PERSON, "name": "otto", "passkeys": 0, "roles": []}], "roles": ROLES},
+        "wrong": {**FRAME, "people": [{**PERSON, "disabled_at": NOW}], "roles": ROLES,
                   "errors": [FieldError("name", "2 à 40 petites lettres.")]},
     },
     "admin/person.html": {
@@ -314,8 +314,9 @@ ADMIN: dict[str, dict[str, dict[str, Any]]] = {
         "disabled": {**FRAME, "person": {**PERSON, "disabled_at": NOW}, "roles": list(ROLES)},
     },
     "admin/again.html": {
-        "": {**FRAME, "held": Held("eve", "/admin/clients/shop/edit/addresses",
-                                   (("redirect_uris", f"{BACK}/2 <b>"), ("emergency", "yes"), ("version", "")))},
+        "": {**FRAME, "held": Held("eve", "/admin/clients/shop/edit/addresses", (("redirect_uris", f"{BACK}/2 <b>"),)),
+             "asked": Asked("Modification d’un service", "shop <b>", (("Adresses de retour", f"{BACK}/2 <b>"),))},
+        "bare": {**FRAME, "held": Held("eve", "/admin/x", ()), "asked": Asked("", "", ())},
     },
     "admin/support.html": {
         "first": {**FRAME, "reasons": REASONS, "chosen": ""},

@@ -7,6 +7,7 @@ from idp import clock
 from idp.admin import actions
 from idp.admin.changes import list_changes
 from idp.admin.console.pages import show
+from idp.admin.console.wording import word
 from idp.admin.entry import blueprint, current_actor, need
 from idp.admin.faults import Invalid, NotFound
 from idp.admin.message_acts import describe_text, list_texts, texts_before
@@ -49,7 +50,7 @@ def text_set(name: str) -> BaseResponse:
             emergency=one_field("emergency") == "yes",
         ))  # fmt: skip
     except Invalid as refusal:
-        errors = [FieldError(f"text-{field.removeprefix('texts.')}", why) for field, why in refusal.faults]
+        errors = [FieldError(f"text-{field.removeprefix('texts.')}", word(why)) for field, why in refusal.faults]
         return _text(name, typed, errors, refusal.status)
 
 

@@ -17,7 +17,7 @@ from idp.admin.console.trail import MOMENTS, WORDS
 from idp.admin.dashboard import Expiring, make_dashboard, slots_of
 from idp.admin.listing import STATES, Listed
 from idp.admin.message_samples import Sample
-from idp.admin.plots import lines, stack
+from idp.admin.plots import lines, spark, stack
 from idp.admin.redirect_lines import Line
 from idp.admin.roles import PERMISSIONS, ROLES
 from idp.admin.schema import ClientDocument, plain
@@ -240,8 +240,10 @@ ADMIN: dict[str, dict[str, dict[str, Any]]] = {
     },
     "admin/enrol_passkey.html": {"": {}},
     "admin/clients.html": {
-        "two": {**FRAME, "clients": LISTED, "words": "b", "state": None, "states": STATES, "further": "tv"},
-        "none": {**FRAME, "clients": [], "words": "", "state": "archived", "states": STATES, "further": None},
+        "two": {**FRAME, "clients": LISTED, "words": "b", "state": None, "states": STATES, "further": "tv",
+                "activity": {"shop": (0, 0, 3, 1, 0, 0, 90, 12, 0, 4, 4, 0, 8, 1200)}, "spark": spark},
+        "none": {**FRAME, "clients": [], "words": "", "state": "archived", "states": STATES, "further": None,
+                 "activity": {}, "spark": spark},
     },
     "admin/new.html": {"": {**FRAME, "kinds": list(KINDS)}},
     "admin/new_form.html": {
@@ -384,7 +386,7 @@ ADMIN: dict[str, dict[str, dict[str, Any]]] = {
         {"name": "sms.code.sign_in", "changed_at": NOW, "group": "sms.code"},
     ]}},
     "admin/message.html": {"": {**FRAME, "name": "code.sign-in", "samples": [
-        Sample("email", "fr", Message("Votre code <b>", "Bonjour\nCode 482915")),
+        Sample("email", "fr", Message("Votre code <b>", "Bonjour\nCode 482915", "<p>Bonjour</p>")),
         Sample("sms", "en", Message("", "482915 is your ê code"), 21, 1, False)]}},
     "admin/text.html": {
         "wrong": {**FRAME, "text": TEXT, "said": TEXT["texts"], "changes": [

@@ -12,8 +12,16 @@ from idp.admin.entry import blueprint, current_actor, need
 from idp.admin.faults import Invalid, NotFound
 from idp.admin.message_acts import describe_text, list_texts, texts_before
 from idp.admin.message_samples import make_samples, sample_names
+from idp.guard import allow_frames
 from idp.settings import settings
 from idp.signin.forms import FieldError, one_field
+
+# A mail is styled in place, which our own pages never are: it stands in a document with a policy of its own, which
+# `srcdoc` would not have.
+_AS_A_MAILBOX = {
+    "Content-Security-Policy": "sandbox; default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'self'",
+    "X-Frame-Options": "SAMEORIGIN",
+}
 
 
 @blueprint.get("/messages")
@@ -30,7 +38,19 @@ def message_page(name: str) -> Response:
     need("operations.read")
     if name not in sample_names():
         raise NotFound("no such message")
+    allow_frames(("'self'",))
     return show("message", name=name, samples=make_samples(name, clock.now()))
+
+
+@blueprint.get("/messages/<name>/<locale>.html")
+def message_html(name: str, locale: str) -> Response:
+    """Show a mail as mailboxes do, for the frame of its page: no script, no request, an origin of its own."""
+    need("operations.read")
+    found = make_samples(name, clock.now()) if name in sample_names() else []
+    mail = next((one.message.html for one in found if one.locale == locale and one.message.html), None)
+    if mail is None:
+        raise NotFound("no such message")
+    return Response(mail, mimetype="text/html", headers=_AS_A_MAILBOX)
 
 
 @blueprint.get("/texts/<name>")

@@ -1,6 +1,8 @@
 """How long this machine takes to compare with a usual hash of each family: what imports and doctors advise by."""
 
 import time
+from collections.abc import Iterable
+from datetime import timedelta
 from typing import Final
 
 from idp.accounts.legacy_hashes import matches
@@ -16,6 +18,25 @@ _USUAL: Final = {
 
 def measure(name: str) -> float:
     """Return the seconds of one comparison."""
+    return _time(_USUAL[name])
+
+
+def measure_hashes(canonical: Iterable[str]) -> float:
+    """Return the seconds of the dearest of these hashes; one of each family and cost is compared with."""
+    return max(map(_time, {_kind_of(one): one for one in canonical}.values()), default=0.0)
+
+
+def least_refusal(dearest: float) -> timedelta:
+    """Return for how long refusals have to take, so that a comparison of ``dearest`` seconds does not stand out."""
+    return timedelta(seconds=round(dearest * 1.5 + 0.05, 2))
+
+
+def _kind_of(canonical: str) -> tuple[str, ...]:
+    # Family and rounds stand in the first two parts of every spelling.
+    return tuple(canonical.split("$")[:3])
+
+
+def _time(canonical: str) -> float:
     started = time.perf_counter()
-    matches(_USUAL[name], "a password that is wrong")
+    matches(canonical, "a password that is wrong")
     return time.perf_counter() - started

@@ -3,6 +3,7 @@
 No word stands in the picture: words beside it keep their size on a small screen, and the table behind has every value.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -33,6 +34,13 @@ def stack(plot: Plot) -> list[str]:
             if top < bottom:
                 paths[style] += f"M{number * width + 1:.0f} {bottom}V{top}h{width - 2:.0f}V{bottom}z"
     return paths
+
+
+def spark(values: Sequence[int]) -> str:
+    """Return bars in a picture of 112 by 24, eight a slot: the tallest fills it, one of anything is seen."""
+    tallest = max(values, default=0) or 1
+    heights = [max(2, round(value / tallest * 24)) if value else 0 for value in values]
+    return "".join(f"M{8 * slot + 1} 24v-{height}h6v{height}z" for slot, height in enumerate(heights) if height)
 
 
 def lines(plot: Plot) -> list[Line]:

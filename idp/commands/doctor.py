@@ -12,6 +12,7 @@ from idp.commands.checks import ORDER, Check, Finding
 from idp.commands.checks.configuration import check_configuration, check_files
 from idp.commands.checks.dns_records import check_dns
 from idp.commands.checks.keys import check_signing_keys
+from idp.commands.checks.passwords import check_imported_hashes
 from idp.commands.checks.plan import PEAKS, draw_plan
 from idp.commands.checks.relays import check_directory, check_mail_relays, check_sms
 from idp.commands.checks.site import check_certificate, check_documents
@@ -28,6 +29,7 @@ CHECKS: dict[str, Check] = {
     "redis": check_redis,
     "clocks": check_clocks,
     "keys": check_signing_keys,
+    "passwords": check_imported_hashes,
     "mail": check_mail_relays,
     "sms": check_sms,
     "directory": check_directory,

@@ -6,7 +6,6 @@ import sys
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import suppress
-from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +16,7 @@ from idp.accounts import exporting, importing
 from idp.accounts.import_lines import FileFault, Source, dump, open_source, read_chunks
 from idp.accounts.import_pool import in_order, judge_chunk, prepare_chunk
 from idp.accounts.import_survey import Claim, Refusal, Survey, survey
-from idp.accounts.legacy_timing import measure
+from idp.accounts.legacy_timing import least_refusal, measure
 from idp.commands.accounts import accounts
 from idp.commands.program import application, as_json, say
 from idp.commands.progress import Progress
@@ -113,7 +112,7 @@ def _tell_survey(found: Survey, report: Path) -> None:
 
 def _advise(schemes: Counter[str]) -> None:
     """Say for how long refusals should take, so that nobody is told apart by the time of another family of hashes."""
-    needed = timedelta(seconds=round(max(measure(name) for name in schemes) * 1.5 + 0.05, 2))
+    needed = least_refusal(max(measure(name) for name in schemes))
     if settings.passwords.refuse_after < needed:
         seconds = needed.total_seconds()
         click.echo(f"set passwords.refuse_after = {seconds:g} on every node while imported hashes remain", err=True)

@@ -91,6 +91,10 @@ def test_a_broken_glass_keeps_its_form_for_its_sender_alone(admin: Coming, shop:
     both.submit("addresses", redirect_uris=RISKY, emergency="yes", reason=REASON).prove()  # type: ignore[attr-defined]
     kept = both.page.request.path
     assert REASON in both.text
+    for words in ("Changement d’un service", "shop", "Adresses de retour", "Pourquoi", "Oui"):
+        assert words in both.text
+    assert "<dt><code>" not in both.text
+    assert "version</" not in both.text
     assert admin("ada").open(kept).page.status_code == 404
 
     both.submit("addresses")

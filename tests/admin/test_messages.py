@@ -1,5 +1,6 @@
 """Texts of messages: looked at with nobody's values, replaced by two people, never by what could not be sent."""
 
+import re
 from typing import Any
 
 import pytest
@@ -143,3 +144,21 @@ def test_rest_and_the_command_line_do_the_same(call: Call, run: Any) -> None:
     assert GOOD["fr"] in run("operations", "message", "alert.password-changed").stdout
     assert run("operations", "text", TEXT, "--say", "fr=x").exit_code == 1
     assert told(run("operations", "text", TEXT, "--reset", "--json"))["state"] == "applied"
+
+
+def test_a_mail_is_seen_as_a_mailbox_shows_it_in_a_frame_that_may_do_nothing_asvs_3_4(admin: Coming) -> None:
+    olga = admin("olga", "/admin/messages/code.sign-in")
+    frame = re.search(r'<iframe class="letter" sandbox="" loading="lazy" src="([^"]+)" title="[^"]+">', olga.text)
+    assert frame
+    assert "frame-src 'self';" in olga.page.headers["Content-Security-Policy"]
+
+    mail = olga.open(frame[1]).page
+
+    policy = mail.headers["Content-Security-Policy"]
+    assert policy == "sandbox; default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'self'"
+    assert mail.headers["X-Frame-Options"] == "SAMEORIGIN"
+    assert "482915" in mail.text
+    assert "<script" not in mail.text
+    for gone in ("code.sign-in/de", "nothing/fr", "code.new-mobile/fr"):
+        assert olga.open(f"/admin/messages/{gone}.html").page.status_code == 404
+    assert admin("sam", "/admin").open(frame[1]).page.status_code == 403

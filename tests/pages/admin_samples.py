@@ -10,13 +10,14 @@ from idp.admin.activity import sum_up
 from idp.admin.actors import Actor
 from idp.admin.changes import AdminChange
 from idp.admin.console.again import Held
+from idp.admin.console.asked import Asked
 from idp.admin.console.fields import ALL_SECTIONS, fields_of
 from idp.admin.console.register import KINDS
 from idp.admin.console.trail import MOMENTS, WORDS
 from idp.admin.dashboard import Expiring, make_dashboard, slots_of
 from idp.admin.listing import STATES, Listed
 from idp.admin.message_samples import Sample
-from idp.admin.plots import lines, stack
+from idp.admin.plots import lines, spark, stack
 from idp.admin.redirect_lines import Line
 from idp.admin.roles import PERMISSIONS, ROLES
 from idp.admin.schema import ClientDocument, plain
@@ -232,15 +233,17 @@ ADMIN: dict[str, dict[str, dict[str, Any]]] = {
     },
     "admin/refused.html": {"": {}},
     "admin/stopped.html": {"unmet": {"unmet": True}, "stopped": {"unmet": False}},
-    "admin/problem.html": {"": {**FRAME, "text": "Ce n’est pas possible.", "detail": "the client is archived"}},
+    "admin/problem.html": {"": {**FRAME, "text": "Ce n’est pas possible.", "reasons": ["Ce service est archivé."]}},
     "admin/enrol.html": {
         "first": {"name": "", "errors": []},
         "wrong": {"name": "ada", "errors": [FieldError("name", "Ce nom et ce mot de passe ne vont pas.")]},
     },
     "admin/enrol_passkey.html": {"": {}},
     "admin/clients.html": {
-        "two": {**FRAME, "clients": LISTED, "words": "b", "state": None, "states": STATES, "further": "tv"},
-        "none": {**FRAME, "clients": [], "words": "", "state": "archived", "states": STATES, "further": None},
+        "two": {**FRAME, "clients": LISTED, "words": "b", "state": None, "states": STATES, "further": "tv",
+                "activity": {"shop": (0, 0, 3, 1, 0, 0, 90, 12, 0, 4, 4, 0, 8, 1200)}, "spark": spark},
+        "none": {**FRAME, "clients": [], "words": "", "state": "archived", "states": STATES, "further": None,
+                 "activity": {}, "spark": spark},
     },
     "admin/new.html": {"": {**FRAME, "kinds": list(KINDS)}},
     "admin/new_form.html": {
@@ -304,9 +307,8 @@ ADMIN: dict[str, dict[str, dict[str, Any]]] = {
                       "done": "approve"},
     },
     "admin/people.html": {
-        "two": {**FRAME, "people": [PERSON, {**PERSON, "name": "otto", "passkeys": 0, "roles": []}], "roles": ROLES,
-                "permissions": PERMISSIONS},
-        "wrong": {**FRAME, "people": [{**PERSON, "disabled_at": NOW}], "roles": ROLES, "permissions": PERMISSIONS,
+        "two": {**FRAME, "people": [PERSON, {**PERSON, "name": "otto", "passkeys": 0, "roles": []}], "roles": ROLES},
+        "wrong": {**FRAME, "people": [{**PERSON, "disabled_at": NOW}], "roles": ROLES,
                   "errors": [FieldError("name", "2 à 40 petites lettres.")]},
     },
     "admin/person.html": {
@@ -314,8 +316,9 @@ ADMIN: dict[str, dict[str, dict[str, Any]]] = {
         "disabled": {**FRAME, "person": {**PERSON, "disabled_at": NOW}, "roles": list(ROLES)},
     },
     "admin/again.html": {
-        "": {**FRAME, "held": Held("eve", "/admin/clients/shop/edit/addresses",
-                                   (("redirect_uris", f"{BACK}/2 <b>"), ("emergency", "yes"), ("version", "")))},
+        "": {**FRAME, "held": Held("eve", "/admin/clients/shop/edit/addresses", (("redirect_uris", f"{BACK}/2 <b>"),)),
+             "asked": Asked("Modification d’un service", "shop <b>", (("Adresses de retour", f"{BACK}/2 <b>"),))},
+        "bare": {**FRAME, "held": Held("eve", "/admin/x", ()), "asked": Asked("", "", ())},
     },
     "admin/support.html": {
         "first": {**FRAME, "reasons": REASONS, "chosen": ""},
@@ -383,7 +386,7 @@ ADMIN: dict[str, dict[str, dict[str, Any]]] = {
         {"name": "sms.code.sign_in", "changed_at": NOW, "group": "sms.code"},
     ]}},
     "admin/message.html": {"": {**FRAME, "name": "code.sign-in", "samples": [
-        Sample("email", "fr", Message("Votre code <b>", "Bonjour\nCode 482915")),
+        Sample("email", "fr", Message("Votre code <b>", "Bonjour\nCode 482915", "<p>Bonjour</p>")),
         Sample("sms", "en", Message("", "482915 is your ê code"), 21, 1, False)]}},
     "admin/text.html": {
         "wrong": {**FRAME, "text": TEXT, "said": TEXT["texts"], "changes": [

@@ -18,7 +18,7 @@ from idp.admin.console.trail import MOMENTS as TRAIL_MOMENTS
 from idp.admin.console.trail import WORDS as TRAIL_WORDS
 from idp.admin.dashboard import SPANS
 from idp.admin.listing import STATES as LISTED
-from idp.admin.roles import ROLES
+from idp.admin.roles import PERMISSIONS, ROLES
 from idp.admin.support import REASONS
 from idp.admin.support_view import GLOSSARY, OUTCOMES
 from idp.admin.trial import TOLD
@@ -110,6 +110,7 @@ FAMILIES = {
     "admin.banner.": ("fr", "en", "begins_at", "ends_at"),
     "admin.banner.hint.": ("begins_at", "ends_at"),
     "admin.role.": tuple(ROLES),
+    "admin.permission.": tuple(PERMISSIONS),
     "admin.section.": tuple(ALL_SECTIONS),
     "admin.danger.": LISTED,
     "admin.danger.act.": LISTED,

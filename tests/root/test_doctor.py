@@ -1,6 +1,7 @@
 """`idp doctor` finds what is wrong, says what puts it right, and fails when something failed."""
 
 import json
+import re
 import ssl
 import threading
 from collections.abc import Callable, Iterator
@@ -17,14 +18,19 @@ from cryptography.x509.oid import NameOID
 from flask import Flask
 
 from idp import clock as idp_clock
+from idp.accounts import directory
+from idp.accounts.passwords import keep_legacy
 from idp.commands.checks import Finding
 from idp.commands.checks.dns_records import DnsAway, check_dns
+from idp.commands.checks.passwords import check_imported_hashes
 from idp.commands.checks.plan_model import Machine, size_fleet
 from idp.commands.checks.relays import check_mail_relays, check_sms
 from idp.commands.checks.site import check_certificate, check_documents
 from idp.commands.checks.stores import _judge_skew, check_clocks, check_database, check_redis
+from idp.db import db
 from idp.messages.dkim_signature import public_half
 from idp.settings import Settings
+from tests.accounts.test_legacy_hashes import FOREIGN
 from tests.messages.conftest import certificates, open_relay, open_smsc
 from tests.root.test_commands import Run, environ, run
 
@@ -50,7 +56,7 @@ def test_a_sound_machine_passes_and_every_finding_is_told(run: Run) -> None:
     assert result.exit_code == 0
     assert told["database"] == "sqlite"
     assert {one["check"] for one in told["checks"]} == {
-        "configuration", "files", "database", "redis", "clocks", "keys", "sms", "directory",
+        "configuration", "files", "database", "redis", "clocks", "keys", "passwords", "sms", "directory",
     }  # fmt: skip
     assert told["worst"] == "warning"
     assert all(one["fix"] for one in told["checks"] if one["status"] in {"warning", "failure"})
@@ -313,3 +319,26 @@ def test_a_plan_measures_this_machine(run: Run) -> None:
     assert {"ES256 signature, ms", "RS256 signature, ms", "state round trip, ms"} <= set(plan)
     assert plan["web nodes, one to spare"] >= 2
     assert run("doctor", "--plan", "0").exit_code == 1
+
+
+# -- imported hashes -----------------------------------------------------------------------------------------------
+
+
+def test_while_imported_hashes_are_left_the_doctor_says_how_long_a_refusal_must_take_ac_55(
+    context: Flask, alice: str, with_settings: Callable[..., Settings]
+) -> None:
+    assert statuses(check_imported_hashes()) == ["ok"]
+    directory.get_account(alice).password_hash = keep_legacy(FOREIGN["bcrypt"])
+    db.session.commit()
+
+    (told,) = check_imported_hashes()
+    with_settings(passwords={"refuse_after": 3})
+    (enough,) = check_imported_hashes()
+    directory.get_account(alice).password_hash = None
+    db.session.commit()
+    (over,) = check_imported_hashes()
+
+    assert told.status == "failure"
+    assert re.fullmatch(r"set passwords.refuse_after = \d\.\d+ on every node", told.fix)
+    assert (enough.status, over.status) == ("ok", "ok")
+    assert "can be 0 again" in over.says

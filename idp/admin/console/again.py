@@ -13,6 +13,7 @@ from werkzeug.wrappers import Response as BaseResponse
 
 from idp import entropy
 from idp.accounts.passwords import HashingBusy
+from idp.admin.console.asked import describe_asked
 from idp.admin.console.pages import show
 from idp.admin.entry import blueprint, current_actor, prove_first
 from idp.admin.faults import NotFound, ProofDue
@@ -67,4 +68,4 @@ def again(ticket: str) -> Response:
     held = state.get(HELD, ticket) if len(ticket) <= 22 else None
     if held is None or held.name != current_actor().name:
         raise NotFound("nothing is kept under this address any more")
-    return show("again", held=held)
+    return show("again", held=held, asked=describe_asked(held.path, held.fields))

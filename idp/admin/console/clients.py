@@ -10,7 +10,7 @@ from werkzeug.wrappers import Response as BaseResponse
 
 from idp import clock
 from idp.admin import actions, client_acts, listing
-from idp.admin.activity import read_activity
+from idp.admin.activity import read_activities, read_activity
 from idp.admin.changes import list_changes
 from idp.admin.console.fields import ALL_SECTIONS
 from idp.admin.console.pages import field_errors, show
@@ -18,7 +18,7 @@ from idp.admin.csv_export import to_csv
 from idp.admin.entry import blueprint, current_actor, need
 from idp.admin.faults import Conflict, Invalid
 from idp.admin.looks import look
-from idp.admin.plots import stack
+from idp.admin.plots import spark, stack
 from idp.admin.redirect_lines import read_lines
 from idp.admin.schema import brief, document_of
 from idp.admin.secret_warnings import describe_secret
@@ -45,7 +45,11 @@ def clients_page() -> Response:
     after = request.args.get("after") or None
     known = state if state in listing.STATES else None
     found, further = listing.list_clients(words=words, state=known, limit=50, after=after)
-    return show("clients", clients=found, words=words, state=known, states=listing.STATES, further=further)
+    activity = read_activities((one.client_id for one in found), clock.now())
+    return show(
+        "clients", clients=found, words=words, state=known, states=listing.STATES, further=further, activity=activity,
+        spark=spark,
+    )  # fmt: skip
 
 
 @blueprint.get("/clients.csv")

@@ -7,12 +7,21 @@ from idp import clock
 from idp.admin import actions
 from idp.admin.changes import list_changes
 from idp.admin.console.pages import show
+from idp.admin.console.wording import word
 from idp.admin.entry import blueprint, current_actor, need
 from idp.admin.faults import Invalid, NotFound
 from idp.admin.message_acts import describe_text, list_texts, texts_before
 from idp.admin.message_samples import make_samples, sample_names
+from idp.guard import allow_frames
 from idp.settings import settings
 from idp.signin.forms import FieldError, one_field
+
+# A mail is styled in place, which our own pages never are: it stands in a document with a policy of its own, which
+# `srcdoc` would not have.
+_AS_A_MAILBOX = {
+    "Content-Security-Policy": "sandbox; default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'self'",
+    "X-Frame-Options": "SAMEORIGIN",
+}
 
 
 @blueprint.get("/messages")
@@ -29,7 +38,19 @@ def message_page(name: str) -> Response:
     need("operations.read")
     if name not in sample_names():
         raise NotFound("no such message")
+    allow_frames(("'self'",))
     return show("message", name=name, samples=make_samples(name, clock.now()))
+
+
+@blueprint.get("/messages/<name>/<locale>.html")
+def message_html(name: str, locale: str) -> Response:
+    """Show a mail as mailboxes do, for the frame of its page: no script, no request, an origin of its own."""
+    need("operations.read")
+    found = make_samples(name, clock.now()) if name in sample_names() else []
+    mail = next((one.message.html for one in found if one.locale == locale and one.message.html), None)
+    if mail is None:
+        raise NotFound("no such message")
+    return Response(mail, mimetype="text/html", headers=_AS_A_MAILBOX)
 
 
 @blueprint.get("/texts/<name>")
@@ -49,7 +70,7 @@ def text_set(name: str) -> BaseResponse:
             emergency=one_field("emergency") == "yes",
         ))  # fmt: skip
     except Invalid as refusal:
-        errors = [FieldError(f"text-{field.removeprefix('texts.')}", why) for field, why in refusal.faults]
+        errors = [FieldError(f"text-{field.removeprefix('texts.')}", word(why)) for field, why in refusal.faults]
         return _text(name, typed, errors, refusal.status)
 
 

@@ -7,6 +7,7 @@ from flask import Response
 from werkzeug.wrappers import Response as BaseResponse
 
 from idp.admin import changes
+from idp.admin.console.wording import find_wording, word
 from idp.admin.entry import blueprint, current_actor
 from idp.admin.faults import Conflict, Forbidden, Invalid, NotFound, Refused, Stale, TooOften
 from idp.db import db
@@ -44,8 +45,8 @@ def frame() -> dict[str, Any]:
 
 def field_errors(refusal: Refused) -> list[FieldError]:
     """Return the faults of a refusal beside their fields."""
-    return [FieldError(name.split(".")[0] or "form", message) for name, message in refusal.faults] or [
-        FieldError("form", text_of(refusal))
+    return [FieldError(name.split(".")[0] or "form", word(message)) for name, message in refusal.faults] or [
+        FieldError("form", find_wording(refusal.detail) or text_of(refusal))
     ]
 
 
@@ -58,4 +59,7 @@ def text_of(refusal: Refused) -> str:
 def refused(refusal: Refused) -> BaseResponse:
     """Say why nothing was done."""
     db.session.rollback()
-    return show("problem", refusal.status, text=text_of(refusal), detail=refusal.detail)
+    reasons = [word(why) for _name, why in refusal.faults]
+    if not reasons and (known := find_wording(refusal.detail)):
+        reasons = [known]
+    return show("problem", refusal.status, text=text_of(refusal), reasons=reasons)

@@ -10,7 +10,7 @@ from idp.admin.console.pages import field_errors, show
 from idp.admin.entry import blueprint, current_actor, need
 from idp.admin.faults import Invalid
 from idp.admin.people_acts import get_administrator
-from idp.admin.roles import PERMISSIONS, ROLES
+from idp.admin.roles import ROLES
 from idp.signin.forms import FieldError, one_field
 
 
@@ -62,4 +62,4 @@ def _after(done: actions.Done, name: str) -> BaseResponse:
 
 def _people(status: int = 200, errors: list[FieldError] | None = None) -> Response:
     people = [describe_administrator(one) for one in list_administrators()]
-    return show("people", status, people=people, roles=ROLES, permissions=PERMISSIONS, errors=errors or [])
+    return show("people", status, people=people, roles=ROLES, errors=errors or [])

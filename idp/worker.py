@@ -34,6 +34,8 @@ from idp.state import state
 # How often to look when nobody told us: a worker of its own hears nothing of commits in other processes.
 _LOOK_ALONE = 0.2
 _LOOK_EMBEDDED = 1.0
+# Nobody sits before a screen and waits for a notice of sign-out, as people do for a code: fewer looks at nothing.
+_LOOK_FOR_NOTICES = 1.0
 _TIDY_EVERY = 10.0
 _AFTER_FAULT = (1.0, 2.0, 5.0, 10.0)
 _FINISH_WITHIN = timedelta(seconds=25)
@@ -144,7 +146,7 @@ class Worker:
         log.info("worker-started")
         # Each by itself: what ails one, a table or a network, must not hold up the others.
         tidying = asyncio.create_task(self._repeat(self._tidy, every=_TIDY_EVERY, woken=asyncio.Event()))
-        telling = asyncio.create_task(self._repeat(self._tell, every=self._look_every, woken=self._woken["tell"]))
+        telling = asyncio.create_task(self._repeat(self._tell, every=_LOOK_FOR_NOTICES, woken=self._woken["tell"]))
         sealing_on = self._repeat(self._seal, every=sealing.SEAL_EVERY.total_seconds(), woken=self._sealing_ends)
         bookkeeping = asyncio.create_task(sealing_on)
         try:

@@ -25,7 +25,7 @@ import requests
 from joserfc.jwk import KeySet
 
 from bench import people, soak_books, soak_report, soak_watch
-from bench.soak_guest import Guest, Service, Visit, use
+from bench.soak_guest import Guest, Service, Visit, use, what_went_wrong
 from bench.soak_ledger import Wanted
 from bench.soak_mix import KINDS, Kind
 from bench.soak_site import ALERT_AFTER, SoakSite, TimedFront
@@ -105,7 +105,7 @@ class Crowd:
                 self.site.ledger.want(*(Wanted("alert", to, time.time()) for to in (person.email, person.mobile) if to))
                 use(service, guest, visit)
         except Exception as fault:  # noqa: BLE001 - whatever it is, it is counted, and the others go on
-            visit.fault = f"{type(fault).__name__}: {str(fault)[:300]}"
+            visit.fault = what_went_wrong(fault)
         finally:
             guest.browser.close()
             service.session.close()

@@ -116,7 +116,7 @@ class Guest(Visitor):
     def expect(self, holds: bool, what: str) -> None:
         """Raise `Unexpected` unless it is so."""
         if not holds:
-            raise Unexpected(f"{what}: {self.status} {self.path} « {self.heading} »")
+            raise Unexpected(f"{what}: {self.status} « {self.heading} »")
 
 
 class Unexpected(Exception):
@@ -190,7 +190,7 @@ class Service(RelyingParty):
     @staticmethod
     def _json(answer: Any, what: str) -> dict[str, Any]:
         if answer is None or answer.status_code != 200:
-            raise Unexpected(f"{what}: {'no answer' if answer is None else answer.text[:200]}")
+            raise Unexpected(f"{what}: {'no answer' if answer is None else answer.status_code}")
         told: dict[str, Any] = answer.json()
         return told
 
@@ -205,6 +205,11 @@ def use(service: Service, guest: Guest, visit: Visit) -> None:
     else:
         guest.look()
         service.come_back(guest, visit)
+
+
+def what_went_wrong(fault: Exception) -> str:
+    """Return what may stand on a page: our own words only, for others quote people, addresses and tokens."""
+    return str(fault) if isinstance(fault, Unexpected) else f"{type(fault).__name__}, most often no answer in time"
 
 
 Act = Callable[[Guest], None]

@@ -119,13 +119,21 @@ def _model(facts: Mapping[str, Any]) -> list[str]:
     redis, disk = (ends[1] - ends[0]) * 1000 / finished, facts["database_bytes"] / finished
     each = {f"cores of {name}": _each(facts, name) / 1000 for name in facts["cpu"] if name != BENCH}
     sums = [
-        *((name, lambda peak, one=one: f"{peak * one / USE:,.1f}") for name, one in each.items()),
+        *(
+            (name, lambda peak, one=one: f"{peak * one / USE:,.1f}" if one > 0 else "not told")
+            for name, one in each.items()
+        ),
         ("messages a second", lambda peak: f"{peak * sum(facts['arrived'].values()) / finished:,.0f}"),
         ("memory of Redis that one hour fills, GB", lambda peak: f"{peak * 3600 * redis / 1e9:.1f}"),
         ("disk of PostgreSQL that one hour fills, GB", lambda peak: f"{peak * 3600 * disk / 1e9:.1f}"),
     ]
     rows = [(name, *(value(BROWSERS * peak) for peak in PEAKS)) for name, value in sums]
     return _table(("calculated from this run", *(f"{peak:,}/s" for peak in PEAKS)), "lrrr", rows)
+
+
+def _cores(busy: float) -> str:
+    # A machine that was so full that less was done in the run than at rest says nothing of it.
+    return f"{busy / USE:,.1f}" if busy > 0 else "not told"
 
 
 def _table(head: Sequence[Any], sides: str, rows: Iterable[Sequence[Any]]) -> list[str]:

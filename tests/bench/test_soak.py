@@ -3,7 +3,7 @@
 import pytest
 
 from bench.soak_books import Line, unwanted_answers
-from bench.soak_guest import Visit
+from bench.soak_guest import Unexpected, Visit, what_went_wrong
 from bench.soak_ledger import Arrived, Ledger, Wanted
 from bench.soak_watch import slope
 
@@ -99,3 +99,11 @@ def test_a_line_is_good_when_what_is_found_is_what_has_to_be() -> None:
     assert Line("x", 3, 3).is_good
     assert not Line("x", 3, 2).is_good
     assert not Line("x", 0, 1).is_good
+
+
+def test_what_went_wrong_quotes_no_person_and_no_token() -> None:
+    quoting = AssertionError("no code came to Person(nir='1991399999001', email='a@example.fr')")
+
+    assert what_went_wrong(Unexpected("userinfo: no answer")) == "userinfo: no answer"
+    assert "example" not in what_went_wrong(quoting)
+    assert "1991399999001" not in what_went_wrong(quoting)

@@ -13,6 +13,7 @@
 #   make bench        Sésame and its peers, measured side by side (installs them in bench/.peers)
 #   make bench-quick  what the usual requests cost, without peers
 #   make scale        13.5 million accounts: imported, measured beside ten thousand (hours; SCALE_PEOPLE=… is less)
+#   make soak         half an hour of visits of every kind: nothing lost, nothing twice, memory flat
 #   make bench-guard  queries, round trips and calls of each operation: none may gain one
 #   make reference    write docs/reference from the code
 
@@ -31,7 +32,7 @@ WALKS_ON_SERVERS := tests/e2e/test_sign_in.py tests/e2e/test_passkeys.py tests/e
 PYTEST := $(BIN)/pytest -n auto $(PYTEST_ARGS)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-mobile test test-all test-apache check fuzz drill-worker drill-proxy alerts drills bench bench-quick bench-guard scale reference test-programs clean
+.PHONY: help demo demo-mobile test test-all test-apache check fuzz drill-worker drill-proxy alerts drills bench bench-quick bench-guard scale soak reference test-programs clean
 
 help:
 	@sed -n 's/^#   //p' Makefile
@@ -104,6 +105,11 @@ bench-guard: $(PACKAGES) | test-programs
 # As much disk as 3 KB a person, under SCALE_FOLDER; SCALE_REPORT=1 writes docs/scale.md.
 scale: $(PACKAGES) | test-programs
 	nice $(BIN)/python -m bench.scale
+
+# SOAK_MINUTES and SOAK_RATE (visits a second) change the run; SOAK_REPORT=1 writes docs/soak.md. Ends with 1 when anything
+# is not as it has to be.
+soak: $(PACKAGES) | test-programs
+	nice -n 5 $(BIN)/python -m bench.soak
 
 # The reference pages are written from the code; a test fails when they are stale.
 reference: $(PACKAGES)

@@ -3,8 +3,8 @@
 import base64
 import re
 import time
-from collections.abc import Generator
-from dataclasses import dataclass
+from collections.abc import Generator, Mapping
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 from urllib.parse import quote, urlencode
@@ -35,6 +35,15 @@ class Target:
     # Where the client's own grant needs another client, and where a refresh brings no ID token.
     machine_id: str = ""
     id_token_at_refresh: bool = True
+    # What it cannot do: an operation's name, and why.
+    cannot: Mapping[str, str] = field(default_factory=dict)
+    # The forms of a whole sign-in, in order, as fields; "{person}" and "{code}" are filled in.
+    forms: tuple[Mapping[str, str], ...] = ()
+    login: str = "bench{}"
+    # Where mailed codes are asked for, and whose turn it is: each concurrent visitor has so many people of its own.
+    postbox: int = 0
+    first_person: int = 0
+    people_each: int = 1
 
     @cached_property
     def basic(self) -> str:
@@ -60,12 +69,29 @@ class Target:
 
     def authorize(self) -> bytes:
         """Return an authorization request of the signed-in browser."""
+        return self.get(self.authorize_path(), f"Cookie: {self.cookie}\r\n")
+
+    def authorize_path(self) -> str:
+        """Return the path and query of an authorization request."""
         query = {
             "client_id": self.client_id, "redirect_uri": self.redirect_uri, "response_type": "code",
             "scope": self.scope, "state": "a-state", "nonce": "a-nonce", "code_challenge": CHALLENGE,
             "code_challenge_method": "S256",
         }  # fmt: skip
-        return self.get(f"{self.paths['authorize']}?{urlencode(query)}", f"Cookie: {self.cookie}\r\n")
+        return f"{self.paths['authorize']}?{urlencode(query)}"
+
+    def code_in(self, answer: bytes) -> bytes | None:
+        """Return the authorization code that an answer sends to the relying party."""
+        found = _CODE.search(answer)
+        return found[1] if found and self.redirect_uri.encode() in answer and answer[9:10] == b"3" else None
+
+    def login_of(self, person: int) -> str:
+        """Return what a person types as who they are."""
+        return self.login.format(person)
+
+    def email_of(self, person: int) -> str:
+        """Return where a person's codes go."""
+        return f"bench{person}@example.fr"
 
     def exchange(self, code: bytes) -> bytes:
         """Return the request that redeems a code."""

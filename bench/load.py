@@ -13,7 +13,19 @@ from dataclasses import dataclass, field
 from multiprocessing import get_context
 from typing import Any
 
-Flow = Generator[bytes, bytes, None]
+
+@dataclass(frozen=True)
+class Elsewhere:
+    """A question to another port of this machine, such as the mailbox; the connection to the provider is given up.
+
+    Whoever reads a mail takes longer than a server keeps a connection.
+    """
+
+    port: int
+    request: bytes
+
+
+Flow = Generator["bytes | Elsewhere", bytes, Any]
 _LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)", re.I)
 _CLOSES = re.compile(rb"\r\nconnection: *close", re.I)
 _CHUNKED = re.compile(rb"\r\ntransfer-encoding: *chunked", re.I)
@@ -29,6 +41,8 @@ class Tally:
     errors: int = 0
     first_error: bytes = b""
     started: float = 0.0
+    # Requests to the provider, of which an operation may need several.
+    asked: int = 0
 
     def goes_on(self) -> bool:
         """Tell whether there is more to do."""
@@ -53,6 +67,7 @@ class Result:
     p50: float
     p99: float
     first_error: bytes
+    asked: int = 0
 
 
 def run(
@@ -94,21 +109,33 @@ def _child(
     pipe.send("prepared")
     pipe.recv()
     tally.started, cpu = time.perf_counter(), time.process_time()
-    _drive(port, [operate(arguments, user, prepared[user], tally) for user in range(users)])
+    tally.asked = _drive(port, [operate(arguments, user, prepared[user], tally) for user in range(users)])
     took, cpu = time.perf_counter() - tally.started, time.process_time() - cpu
     ordered = sorted(tally.took) or [0.0]
     p50, p99 = ordered[len(ordered) // 2], ordered[len(ordered) * 99 // 100]
-    pipe.send(Result(len(tally.took), tally.errors, took, cpu, p50, p99, tally.first_error))
+    pipe.send(Result(len(tally.took), tally.errors, took, cpu, p50, p99, tally.first_error, tally.asked))
 
 
-def _drive(port: int, flows: list[Flow]) -> None:
-    """Walk every flow along a connection of its own until all have ended."""
-    poll = select.epoll()
+def _drive(port: int, flows: list[Flow]) -> int:
+    """Walk every flow along a connection of its own until all have ended; return how many requests that took."""
+    poll, asked = select.epoll(), 0
     waiting: dict[int, tuple[socket.socket, Flow, list[bytes]]] = {}
 
-    def send(connection: socket.socket | None, flow: Flow, request: bytes) -> None:
+    def close(connection: socket.socket) -> None:
+        poll.unregister(connection)
+        connection.close()
+
+    def send(connection: socket.socket | None, flow: Flow, request: bytes | Elsewhere) -> None:
+        nonlocal asked
+        there = port
+        if isinstance(request, Elsewhere):
+            if connection is not None:
+                close(connection)
+            connection, there, request = None, request.port, request.request
+        else:
+            asked += 1
         if connection is None:
-            connection = socket.create_connection(("127.0.0.1", port))
+            connection = socket.create_connection(("127.0.0.1", there))
             connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             poll.register(connection, select.EPOLLIN)
         waiting[connection.fileno()] = (connection, flow, [])
@@ -128,16 +155,15 @@ def _drive(port: int, flows: list[Flow]) -> None:
             kept: socket.socket | None = connection
             if not data or _CLOSES.search(answer):
                 # As gunicorn's sync worker does after every answer.
-                poll.unregister(connection)
-                connection.close()
+                close(connection)
                 kept = None
             if not _go_on(flow, answer, lambda request, kept=kept, flow=flow: send(kept, flow, request)) and kept:
-                poll.unregister(kept)
-                kept.close()
+                close(kept)
     poll.close()
+    return asked
 
 
-def _go_on(flow: Flow, answer: bytes | None, send: Callable[[bytes], None]) -> bool:
+def _go_on(flow: Flow, answer: bytes | None, send: Callable[[bytes | Elsewhere], None]) -> bool:
     try:
         send(next(flow) if answer is None else flow.send(answer))
     except StopIteration:

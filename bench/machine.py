@@ -1,6 +1,7 @@
 """What the machine says of a run: CPU and memory of processes from /proc, free ports, the stores under load."""
 
 import os
+import re
 import socket
 import time
 import urllib.request
@@ -45,7 +46,21 @@ def cpu_seconds(*pids: int) -> float:
 
 def memory_mb(*pids: int) -> float:
     """Return the resident memory of the largest of these processes and of those that they have started."""
-    return max(_resident(pid) for pid in family(pids))
+    return max(resident_mb(pid) for pid in family(pids))
+
+
+def resident_mb(pid: int) -> float:
+    """Return the resident memory of one process."""
+    return _field(pid, 21) * os.sysconf("SC_PAGE_SIZE") / 1e6
+
+
+def all_memory_mb(*pids: int) -> tuple[int, float]:
+    """Return how many processes these are with those that they have started, and the memory of all of them together.
+
+    What several share is counted once (proportional set size).
+    """
+    members = family(pids)
+    return len(members), sum(_proportional(pid) for pid in members)
 
 
 def family(pids: Iterable[int]) -> set[int]:
@@ -84,8 +99,12 @@ def _ticks(pid: int) -> int:
     return sum(_field(pid, number) for number in (11, 12, 13, 14))
 
 
-def _resident(pid: int) -> float:
-    return _field(pid, 21) * os.sysconf("SC_PAGE_SIZE") / 1e6
+def _proportional(pid: int) -> float:
+    try:
+        found = re.search(r"^Pss: *(\d+) kB", Path(f"/proc/{pid}/smaps_rollup").read_text(), re.M)
+    except OSError:
+        return 0.0
+    return int(found[1]) * 1024 / 1e6 if found else 0.0
 
 
 def _field(pid: int, number: int) -> int:

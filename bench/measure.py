@@ -26,29 +26,33 @@ class Figures:
     p99: float
     errors: int
     requests: int
+    # Of the process that sends the mails, where it is one of its own; and HTTP requests per operation.
+    worker: float = 0.0
+    asked: float = 1.0
 
 
 def measure(
     name: str, prepare: Any, operate: Any, target: Target, *, server: int, stores: tuple[int, ...], users: int,
-    seconds: float,
+    seconds: float, worker: tuple[int, ...] = (),
 ) -> Figures:  # fmt: skip
     """Run an operation once."""
     print(f"  {time.strftime('%H:%M:%S')} {name}, {target.name}", file=sys.stderr, flush=True)
     result, before, after = run(
         target.port, prepare, operate, target, users=users, seconds=seconds,
-        around=lambda: (cpu_seconds(server), cpu_seconds(*stores)),
+        around=lambda: (cpu_seconds(server), cpu_seconds(*stores), cpu_seconds(*worker)),
     )  # fmt: skip
     if result.errors:
         print(f"  {target.name}, {name}: {result.errors} errors, the first: {result.first_error!r}")
     return figures(name, target.name, result, *(then - first for first, then in zip(before, after, strict=True)))
 
 
-def figures(name: str, provider: str, result: Result, server: float, stores: float) -> Figures:
+def figures(name: str, provider: str, result: Result, server: float, stores: float, worker: float = 0.0) -> Figures:
     """Put one run into a row."""
     each = 1e6 / max(result.requests, 1)
     return Figures(
         name, provider, result.requests / result.seconds, server * each, stores * each, result.generator_cpu * each,
-        result.p50 * 1000, result.p99 * 1000, result.errors, result.requests,
+        result.p50 * 1000, result.p99 * 1000, result.errors, result.requests, worker * each,
+        result.asked / max(result.requests, 1),
     )  # fmt: skip
 
 
@@ -61,7 +65,7 @@ def middle(rows: list[Figures]) -> Figures:
     return Figures(
         rows[0].operation, rows[0].provider, of(lambda r: r.rate), of(lambda r: r.server), of(lambda r: r.stores),
         of(lambda r: r.generator), of(lambda r: r.p50), of(lambda r: r.p99), sum(r.errors for r in rows),
-        sum(r.requests for r in rows),
+        sum(r.requests for r in rows), of(lambda r: r.worker), of(lambda r: r.asked),
     )  # fmt: skip
 
 

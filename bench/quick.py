@@ -41,7 +41,7 @@ def main() -> None:
             ]  # fmt: skip
             rows.append(middle(rounds))
         print_rows(rows)
-        print(f"memory of the largest process: {memory_mb(ours.pid):.0f} MB, start {ours.start_seconds:.1f} s")
+        print(f"memory of the largest process: {memory_mb(ours.pid):.0f} MB")
 
 
 if __name__ == "__main__":

@@ -1,20 +1,22 @@
 """Sésame as a target: started as an operator would, with one client, one person, one browser that is signed in."""
 
 import os
-import signal
-import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import replace
 from pathlib import Path
 
 from flask import Flask
+from sqlalchemy import select
 
 from bench.flows import Target
-from bench.machine import free_port, wait_until_it_answers
+from bench.machine import free_port
+from bench.postbox import NO_MAILBOX, Mailbox
+from bench.programs import Program, Running, started
 from idp import clock, create_app, entropy, session
 from idp.accounts import directory
+from idp.accounts.models import Account
 from idp.db import db
 from idp.oidc import keys, registration
 from idp.session import Proof
@@ -33,35 +35,26 @@ PATHS = {
 }
 
 
-@dataclass(frozen=True)
-class Running:
-    """A provider that answers."""
-
-    target: Target
-    pid: int
-    # From the start of the process to its first answer.
-    start_seconds: float
-
-
 @contextmanager
-def sesame(folder: Path, *, database_url: str, redis_url: str, threads: int = 1) -> Iterator[tuple[Running, Flask]]:
+def sesame(
+    folder: Path, *, database_url: str, redis_url: str, threads: int = 1, mailbox: Mailbox = NO_MAILBOX, people: int = 1
+) -> Iterator[tuple[Running, Flask]]:
     """Start it on these stores; ``redis_url`` empty keeps state in SQL."""
     port = free_port()
-    environ = _environ(folder, port, database_url, redis_url)
+    environ = _environ(folder, port, database_url, redis_url) | {"IDP_SMTP_URL": f"smtp://127.0.0.1:{mailbox.smtp}"}
     app = create_app(load_settings(environ))
     with app.app_context():
         db.create_all()
         keys.ensure_signing_keys()
-        target = _target(port)
-    command = [sys.executable, "-m", "idp.commands", "serve", "--port", str(port), "--threads", str(threads),
-               "--drain", "0"]  # fmt: skip
-    server = subprocess.Popen(command, env=environ, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        target = replace(_target(port), postbox=mailbox.questions)
+        add_people(range(1, people))
+    idp = (sys.executable, "-m", "idp.commands")
+    serve = (*idp, "serve", "--port", str(port), "--threads", str(threads), "--drain", "0")
+    program = Program(serve, ROOT, environ, f"http://localhost:{port}/jwks.json")
     try:
-        took = wait_until_it_answers(f"http://localhost:{port}/jwks.json", lambda: server.poll() is None)
-        yield Running(target, server.pid, took), app
+        with started(program) as (pid, _took):
+            yield Running(target, pid, program, Program((*idp, "worker"), ROOT, environ)), app
     finally:
-        server.send_signal(signal.SIGTERM)
-        server.wait(30)
         with app.app_context():
             db.engine.dispose()
 
@@ -96,7 +89,10 @@ def _target(port: int) -> Target:
     }
     client, secret = registration.add_client(registration.metadata_from_form(asked), now=clock.now())
     db.session.commit()
-    return Target("Sésame", port, PATHS, client.client_id, str(secret), CALLBACK, sign_in(account_id))
+    return Target(
+        "Sésame", port, PATHS, client.client_id, str(secret), CALLBACK, sign_in(account_id), login="19913{:08d}",
+        forms=({"nir": "{person}", "password": PASSWORD}, {"channel": "email"}, {"code": "{code}"}),
+    )  # fmt: skip
 
 
 def add_person(number: int) -> str:
@@ -107,6 +103,15 @@ def add_person(number: int) -> str:
     )
     db.session.commit()
     return str(account.id)
+
+
+def add_people(numbers: Iterable[int]) -> None:
+    """Add accounts with the password of the first one, which is hashed once."""
+    hashed = db.session.scalars(select(Account.password_hash)).first()
+    for number in numbers:
+        account = directory.add_account(nir=nir_of(number), password=None, email=f"bench{number}@example.fr")
+        account.password_hash, account.password_changed_at = hashed, account.created_at
+    db.session.commit()
 
 
 def nir_of(number: int) -> str:

@@ -1,6 +1,7 @@
 """What every request must satisfy and every answer carries: host, transport, size, encoding, security headers."""
 
 from collections.abc import Iterable, Mapping
+from typing import Any
 from urllib.parse import unquote_to_bytes, urlsplit
 
 from flask import Flask, Response, g, redirect, request
@@ -95,24 +96,28 @@ def headers_for_machines(has_tls: bool) -> Mapping[str, str]:
     return _FOR_MACHINES[has_tls]
 
 
+def headers_for_pages(has_tls: bool, policy: str | None = None) -> Mapping[str, str]:
+    """Return what every page carries, and what is sent in place of one; its policy unless it needs none of its own."""
+    return {
+        **_EVERYWHERE[has_tls],
+        "Content-Security-Policy": _policy({}) if policy is None else policy,
+        "Vary": "Cookie, Accept-Language",
+    }
+
+
 def complete(response: Response) -> Response:
     """Give an answer the headers that every answer of its kind carries."""
-    headers = response.headers
-    if response.mimetype == "text/html":
-        for name, value in _EVERYWHERE[settings.has_tls].items():
-            headers.setdefault(name, value)
-        headers.setdefault("Content-Security-Policy", _policy())
-        headers.setdefault("Vary", "Cookie, Accept-Language")
-    else:
-        for name, value in headers_for_machines(settings.has_tls).items():
-            headers.setdefault(name, value)
+    is_page, has_tls = response.mimetype == "text/html", settings.has_tls
+    headers = headers_for_pages(has_tls, _policy(g)) if is_page else headers_for_machines(has_tls)
+    for name, value in headers.items():
+        response.headers.setdefault(name, value)
     return response
 
 
-def _policy() -> str:
-    script = f"'nonce-{g.nonce}'" if "nonce" in g else "'none'"
-    target = f" {g.form_target}" if "form_target" in g else ""
-    frames = f"frame-src {g.frame_origins}; " if g.get("frame_origins") else ""
+def _policy(wanted: Any) -> str:
+    script = f"'nonce-{wanted.get('nonce')}'" if "nonce" in wanted else "'none'"
+    target = f" {wanted.get('form_target')}" if "form_target" in wanted else ""
+    frames = f"frame-src {wanted.get('frame_origins')}; " if wanted.get("frame_origins") else ""
     return (
         f"default-src 'none'; script-src {script}; style-src 'self'; img-src 'self'; connect-src 'self'; {frames}"
         f"form-action 'self'{target}; frame-ancestors 'none'; base-uri 'none'"

@@ -1,18 +1,20 @@
 """What each application of a process has of its own: two applications in one process share no memory by accident."""
 
 from collections.abc import Callable
-from typing import Any, Generic, TypeVar, cast
+from typing import Any, Generic, TypeVar
 
-from flask import current_app
+from flask.globals import _cv_app
 
 T = TypeVar("T")
-# Asked some twenty times a request: without the proxy's own detours.
-_current: Callable[[], Any] = current_app._get_current_object  # type: ignore[attr-defined]
+# The context of the application that answers now. Asked some twenty times a request: what `current_app` and `g` find,
+# without the proxies' own detours; raises `LookupError` where they raise `RuntimeError`.
+context: Callable[[], Any] = _cv_app.get
 
 
 def ours() -> dict[Any, Any]:
     """Return what the application that answers now keeps of the provider."""
-    return cast(dict[Any, Any], _current().extensions["sesame"])
+    kept: dict[Any, Any] = context().app.extensions["sesame"]
+    return kept
 
 
 class Of:
@@ -22,7 +24,7 @@ class Of:
         self._name = name
 
     def __getattr__(self, name: str) -> Any:
-        return getattr(_current().extensions["sesame"][self._name], name)
+        return getattr(context().app.extensions["sesame"][self._name], name)
 
 
 class PerApp(Generic[T]):
@@ -33,12 +35,10 @@ class PerApp(Generic[T]):
 
     def __call__(self) -> T:
         """Return the value of the application that answers now."""
-        kept = ours()
-        value = kept.get(self)
-        if value is None:
-            # Of two threads, one value is kept.
-            value = kept.setdefault(self, self._make())
-        return cast(T, value)
+        kept = context().app.extensions["sesame"]
+        value: T | None = kept.get(self)
+        # Of two threads, one value is kept.
+        return kept.setdefault(self, self._make()) if value is None else value
 
     def forget(self) -> None:
         """Make the application begin anew."""

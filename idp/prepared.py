@@ -22,11 +22,13 @@ from sqlalchemy.exc import OperationalError
 from sqlalchemy.pool import PoolProxiedConnection
 
 from idp.db import Moment, db
+from idp.per_app import PerApp
 
 # The server has forgotten the statement, or plans it for a table that was changed: nothing of it was carried out.
 _FORGOTTEN = frozenset({b"26000", b"0A000"})
 _PG_EPOCH = datetime(2000, 1, 1, tzinfo=UTC)
 _numbers = count(1)
+_engine: PerApp[Engine] = PerApp(lambda: db.engine)
 # The attribute of an engine under which `tracing.py` leaves what traces a statement by its operation.
 TRACE = "trace_statement"
 
@@ -45,7 +47,7 @@ class Prepared:
         Raises SQLAlchemy's `OperationalError` when the database refuses or is gone, `TimeoutError` when no connection
         is free.
         """
-        engine = db.engine
+        engine = _engine()
         is_under_way = db.session.registry.has() and db.session().in_transaction()
         if is_under_way or engine.dialect.name == "sqlite":
             row = db.session.execute(self._statement, values).one_or_none()
@@ -86,7 +88,8 @@ class Prepared:
         if answer.ntuples == 0:
             return None
         raw = [answer.get_value(0, place) for place in range(answer.nfields)]
-        return self._row(*(None if one is None else read(one) for one, read in zip(raw, self._readers, strict=True)))
+        values = [None if one is None else read(one) for one, read in zip(raw, self._readers, strict=True)]
+        return self._row._make(values)
 
     def _prepare(self, libpq: Any) -> None:
         _check(libpq.prepare(self.name, self._sql))

@@ -72,8 +72,8 @@ class Connections:
         Raises `StateDown`. A connection that Redis has closed, or that leads to a primary of yesterday, is made anew
         and the commands are sent once more: what is taken twice is gone, and what is counted twice is counted.
         """
-        request = b"".join(pack_command(command) for command in commands)
-        if not self._may_try():
+        request = b"".join([*map(pack_command, commands)])
+        if self._late >= _LATE_IN_A_ROW and not self._may_try():
             raise StateDown("Redis does not answer in time")
         # How long a thread waits for another to give its connection back.
         if not self._places.acquire(timeout=2 * TIMEOUT):
@@ -101,8 +101,6 @@ class Connections:
         self._pool.disconnect()
 
     def _may_try(self) -> bool:
-        if self._late < _LATE_IN_A_ROW:
-            return True
         now = monotonic()
         if now < self._again_at:
             return False
@@ -113,7 +111,7 @@ class Connections:
 def _exchange_twice(connection: Connection, request: bytes, answers: int) -> list[Any]:
     try:
         found = _exchange(connection, request, answers)
-        if not any(isinstance(answer, ReadOnlyError) for answer in found):
+        if not _is_from_a_replica(found):
             return found
         # A primary until a moment ago (RC-02): the name may lead elsewhere by now.
         connection.disconnect()
@@ -121,10 +119,14 @@ def _exchange_twice(connection: Connection, request: bytes, answers: int) -> lis
         # Redis closed it since its last use.
         pass
     found = _exchange(connection, request, answers)
-    if any(isinstance(answer, ReadOnlyError) for answer in found):
+    if _is_from_a_replica(found):
         connection.disconnect()
         raise redis.ConnectionError("only a replica answers")
     return found
+
+
+def _is_from_a_replica(answers: list[Any]) -> bool:
+    return ReadOnlyError in {*map(type, answers)}
 
 
 def _exchange(connection: Connection, request: bytes, answers: int) -> list[Any]:
@@ -137,8 +139,8 @@ def _exchange(connection: Connection, request: bytes, answers: int) -> list[Any]
             request = request.replace(_THIS_LIFE_OCTETS, life.encode())
         connection.send_packed_command([request], check_health=False)
         # Each is read whatever the ones before it say: the next user of this connection must not find it.
-        found = [_read(connection) for _ in range(answers)]
-        return [_of_this_life(answer, f" @{life} ") for answer in found]
+        mark = f" @{life} "
+        return [_of_this_life(_read(connection), mark) for _ in range(answers)]
     except BaseException:
         # Whatever ended it: an answer that comes late is nobody's (RC-31).
         connection.disconnect()
@@ -159,7 +161,7 @@ def _of_this_life(answer: Any, mark: str) -> Any:
         # Behind the first space: further on it would be somebody's text.
         return f"{before} @{THIS_LIFE} {text}" if found and " " not in before else answer
     if isinstance(answer, list):
-        return [_of_this_life(one, mark) for one in answer]
+        return [_of_this_life(one, mark) if isinstance(one, str) else one for one in answer]
     return answer
 
 

@@ -1171,7 +1171,8 @@ def _duration(value: Any) -> Any:
 
 def current_settings() -> Settings:
     """Return the settings of the provider that answers now, as an object of their own."""
-    return cast(Settings, ours()["settings"])
+    found: Settings = ours()["settings"]
+    return found
 
 
 settings = cast(Settings, Of("settings"))

@@ -41,11 +41,12 @@ class Space(Generic[T]):
 
     def encode(self, value: T) -> str:
         """Return ``value`` as JSON."""
-        return _adapter(self.type).dump_json(value).decode()
+        return _adapter(self.type).serializer.to_json(value).decode()
 
     def decode(self, text: str) -> T:
         """Return the value that `encode` wrote."""
-        return cast(T, _adapter(self.type).validate_json(text))
+        value: T = _adapter(self.type).validator.validate_json(text)
+        return value
 
 
 _ADAPTERS: dict[Any, TypeAdapter[Any]] = {}
@@ -114,8 +115,13 @@ class State:
 
     def get_together(self, *wanted: tuple[Space[Any], str], even_lapsed: bool = False) -> tuple[Any, ...]:
         """Return several values for the price of one round trip, each as its space holds it, or ``None``."""
-        found = self.store.get(tuple(_key(space, key) for space, key in wanted), _epoch())
-        return tuple(_value(space, stored, even_lapsed) for (space, _), stored in zip(wanted, found, strict=True))
+        found = self.store.get(tuple([f"{space.name}:{key}" for space, key in wanted]), _epoch())
+        return tuple(
+            [
+                None if stored is None else _value(space, stored, even_lapsed)
+                for (space, _), stored in zip(wanted, found, strict=True)
+            ]
+        )
 
     def take(self, space: Space[T], key: str, *, even_lapsed: bool = False) -> T | None:
         """Return the living value and delete it in the same act: of many callers, one gets it."""

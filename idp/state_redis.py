@@ -87,8 +87,8 @@ class RedisStore:
         return unpack(asked, now)
 
     def get(self, keys: tuple[str, ...], now: float) -> tuple[Stored | None, ...]:
-        (found,) = self._ask(("MGET", *(self._prefix + key for key in keys)))
-        return tuple(unpack(raw, now) for raw in found)
+        (found,) = self._ask(("MGET", *[self._prefix + key for key in keys]))
+        return tuple([None if raw is None else unpack(raw, now) for raw in found])
 
     def take(self, key: str, now: float) -> Stored | None:
         (taken,) = self._ask(("GETDEL", self._prefix + key))

@@ -18,6 +18,7 @@ from idp import audit, clock, csrf, entropy, figures, i18n, logs, metrics, opera
 from idp.csrf import StaleForm
 from idp.db import db
 from idp.guard import allow_form_target, complete, init_guard, nonce
+from idp.per_app import ours
 from idp.session import Proof, Session
 from idp.settings import settings
 from idp.state import StateDown
@@ -271,16 +272,15 @@ def _finish(response: Response) -> Response:
     if response.status_code < 500:
         _set_cookies(response)
     route = request.url_rule.rule if request.url_rule else "-"
-    note_request(request.method, route, response.status_code)
+    note_request(request.method, route, response.status_code, g.get("started"))
     return response
 
 
-def note_request(method: str, route: str, status: int) -> None:
-    """Measure one request and write its line of log."""
-    ends = time.perf_counter()
-    took = ends - g.get("started", ends)
+def note_request(method: str, route: str, status: int, started: float | None) -> None:
+    """Measure one request, which began at ``started`` if it came that far, and write its line of log."""
+    took = 0.0 if started is None else time.perf_counter() - started
     _timer(route, status).observe(took)
-    if "tracing" in current_app.extensions["sesame"]:
+    if "tracing" in ours():
         tracing.name_request(method, route)
     if logs.tells(logging.INFO):
         log.info(

@@ -15,7 +15,7 @@ from flask import Flask
 
 from idp import clock, entropy, figures, logs, security_events, session, session_clients
 from idp.accounts import contact_changes, provision
-from idp.accounts.new_devices import tell_new_devices
+from idp.accounts.new_devices import ACCOUNTS_AT_ONCE, tell_new_devices
 from idp.admin import secret_warnings
 from idp.audit import sealing
 from idp.db import db
@@ -43,11 +43,15 @@ log = logs.get_logger()
 
 @dataclass(frozen=True, slots=True)
 class Chore:
-    """Something to do from time to time; any number of workers may do it at once."""
+    """Something to do from time to time; any number of workers may do it at once.
+
+    An act that did ``at_once`` things, which is as many as it does, is begun again at once: there may be more.
+    """
 
     name: str
     every: timedelta
     act: Callable[[datetime], object]
+    at_once: int | None = None
 
 
 CHORES: list[Chore] = [
@@ -61,7 +65,7 @@ CHORES: list[Chore] = [
         timedelta(minutes=1),
         lambda now: security_events.purge(keep=settings.logout.keep_log, now=now),
     ),
-    Chore("tell-new-devices", timedelta(minutes=1), tell_new_devices),
+    Chore("tell-new-devices", timedelta(minutes=1), tell_new_devices, at_once=ACCOUNTS_AT_ONCE),
     Chore("apply-contact-changes", timedelta(minutes=1), contact_changes.apply_due),
     Chore("purge-contact-changes", timedelta(hours=1), contact_changes.purge_changes),
     Chore("check-who-left", timedelta(minutes=1), provision.check_who_left),
@@ -183,12 +187,15 @@ class Worker:
     async def _tidy(self) -> bool:
         await self._courier.tidy()
         await self._notice_courier.tidy()
-        now = clock.now()
+        now, is_more = clock.now(), False
         for chore in CHORES:
             if now - self._chores_at.get(chore.name, _LONG_AGO) >= chore.every:
                 self._chores_at[chore.name] = now
-                await self._courier.lanes.in_database(functools.partial(chore.act, now))
-        return False
+                done = await self._courier.lanes.in_database(functools.partial(chore.act, now))
+                if chore.at_once is not None and done == chore.at_once:
+                    del self._chores_at[chore.name]
+                    is_more = True
+        return is_more
 
     def _wake(self) -> None:
         if self._loop is not None:

@@ -16,7 +16,8 @@ from idp.messages.alerts import alert, locale_of
 from idp.messages.compose import zone_name
 from idp.settings import settings
 
-_ACCOUNTS_AT_ONCE = 50
+# In one transaction: codes wait for its end. The worker goes on while there are more.
+ACCOUNTS_AT_ONCE = 50
 # What one message lists; whoever has more than that has one thing to do, and the key ends them all.
 _LISTED = 10
 
@@ -41,7 +42,7 @@ def note_new_device(account_id: str, *, sid: str, label: str, now: datetime) -> 
 def tell_new_devices(now: datetime) -> int:
     """Write the messages that are due, one for each account; return how many. The caller commits."""
     due = select(NewDevice.account_id).group_by(NewDevice.account_id)
-    due = due.having(func.min(NewDevice.at) <= now - settings.messages.new_device_delay).limit(_ACCOUNTS_AT_ONCE)
+    due = due.having(func.min(NewDevice.at) <= now - settings.messages.new_device_delay).limit(ACCOUNTS_AT_ONCE)
     return sum(_tell(account_id, now) for account_id in db.session.scalars(due).all())
 
 

@@ -17,6 +17,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from idp import clock, crypto, entropy, logs
 from idp.db import Base, Moment, db
+from idp.per_app import context
 from idp.prepared import Prepared
 
 Fact = str | int | bool | None
@@ -111,7 +112,7 @@ def record(
 
 def flush() -> None:
     """Write the events that wait; what the request left uncommitted in ``db.session`` is abandoned first."""
-    events = g.get("audit_events")
+    events = context().g.get("audit_events")
     if not events:
         return
     if db.session.registry.has():

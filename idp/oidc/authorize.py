@@ -1,12 +1,12 @@
 """The authorization endpoint: who comes with a good request leaves with a code, an error, or for the sign-in pages."""
 
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from flask import Blueprint, Response, redirect, request
 from werkzeug.wrappers import Response as BaseResponse
 
 from idp import clock, i18n, logs, metrics
-from idp.oidc import trials
+from idp.oidc import bounces, trials
 from idp.oidc.checks import bad_link, check_request, get_client, get_redirect_uri
 from idp.oidc.clients import Client
 from idp.oidc.errors import OAuthError
@@ -18,15 +18,10 @@ from idp.oidc.response_modes import ReturnAddress, address_for, return_address
 from idp.oidc.sources import get_source, parse_source
 from idp.settings import settings
 from idp.signin.interaction import Interaction, answer_interaction, get_interaction
-from idp.state import state
 from idp.web import PageError, current_session, page
 
 blueprint = Blueprint("authorize", __name__)
 log = logs.get_logger()
-
-# A relying party that sends a signed-in visitor back this often in this time is in a loop (U20).
-_BOUNCES = 8
-_BOUNCE_TIME = timedelta(seconds=10)
 
 
 @blueprint.route("/authorize", methods=["GET", "POST"])
@@ -161,11 +156,10 @@ def _is_bouncing(standing: Standing) -> bool:
     """Count how often a browser is sent straight back; other programs do not say that they navigate."""
     if standing.session is None or request.headers.get("Sec-Fetch-Mode") != "navigate":
         return False
-    key = f"{standing.session.sid}:{standing.client.client_id}"
-    if state.bump("bounces", key, ttl=_BOUNCE_TIME) <= _BOUNCES:
+    if not bounces.is_one_too_many(standing.session, standing.client):
         return False
     # « Réessayer » starts counting anew.
-    state.clear("bounces", key)
+    bounces.forget(standing.session, standing.client)
     return True
 
 

@@ -1,5 +1,6 @@
 """What the provider says of itself: read off the tables, so that it cannot promise what is not there."""
 
+from datetime import timedelta
 from typing import Any
 
 from idp import clock
@@ -11,7 +12,7 @@ from idp.oidc.dpop import ALGORITHMS as DPOP_ALGORITHMS
 from idp.oidc.grants import grant_types
 from idp.oidc.jose.own import ALGORITHMS
 from idp.oidc.jose.sealing import CONTENT_ALGORITHMS, KEY_ALGORITHMS
-from idp.oidc.jwks_watch import note_fetch
+from idp.oidc.jwks_watch import note_fetch, write_when_due
 from idp.oidc.keys import key_ring
 from idp.oidc.pkce import METHODS as PKCE_METHODS
 from idp.oidc.profiles import ASYMMETRIC
@@ -21,6 +22,7 @@ from idp.oidc.response_types import response_types
 from idp.settings import Settings, current_settings, settings
 
 PROMPTS = ("none", "login", "consent", "select_account")
+_MAX_AGE = timedelta(hours=1)
 _TOKEN_CLAIMS = ("iss", "sub", "aud", "exp", "iat", "auth_time", "nonce", "acr", "amr", "sid", "at_hash")
 # By the identity of the settings, which are kept along so that it stays theirs.
 _documents: dict[int, tuple[Settings, Document]] = {}
@@ -28,18 +30,29 @@ _documents: dict[int, tuple[Settings, Document]] = {}
 
 def discovery(request: ProtocolRequest) -> ProtocolResponse:
     """Return the metadata document (OpenID Connect Discovery §3, RFC 8414 §2)."""
-    ours = current_settings()
-    if id(ours) not in _documents:
-        _documents[id(ours)] = (ours, publish(metadata()))
-    return _cacheable(request, _documents[id(ours)][1], max_age=3600)
+    return _cacheable(request, published_metadata(request.address))
 
 
 def jwks(request: ProtocolRequest) -> ProtocolResponse:
     """Return the public signing keys (RFC 7517 §5)."""
-    ring = key_ring()
-    if request.method == "GET":
-        note_fetch(request.address, ring.newest_at, clock.now())
-    return _cacheable(request, ring.document, max_age=int(settings.keys.jwks_max_age.total_seconds()))
+    is_fetch = request.method == "GET"
+    return _cacheable(request, published_keys(request.address) if is_fetch else key_ring().document)
+
+
+def published_metadata(_address: str) -> Document:
+    """Return the metadata as they are published."""
+    ours = current_settings()
+    if id(ours) not in _documents:
+        _documents[id(ours)] = (ours, publish(metadata(), max_age=_MAX_AGE))
+    return _documents[id(ours)][1]
+
+
+def published_keys(address: str) -> Document:
+    """Return the JWKS as it is published, and note who fetches it."""
+    ring, now = key_ring(), clock.now()
+    note_fetch(address, ring.newest_at, now)
+    write_when_due(now)
+    return ring.document
 
 
 def metadata() -> dict[str, Any]:
@@ -126,8 +139,7 @@ def _mtls_aliases() -> dict[str, Any]:
     return {"mtls_endpoint_aliases": {name: base + path for name, path in names.items()}} if base else {}
 
 
-def _cacheable(request: ProtocolRequest, document: Document, *, max_age: int) -> ProtocolResponse:
-    headers = {"Content-Type": "application/json", "Cache-Control": f"public, max-age={max_age}", "ETag": document.etag}
-    if request.headers.get("if-none-match") == document.etag:
-        return ProtocolResponse(304, b"", headers)
-    return ProtocolResponse(200, document.body, headers)
+def _cacheable(request: ProtocolRequest, document: Document) -> ProtocolResponse:
+    if request.headers.get("if-none-match") == document.headers["ETag"]:
+        return ProtocolResponse(304, b"", document.headers)
+    return ProtocolResponse(200, document.body, document.headers)

@@ -11,7 +11,7 @@ from werkzeug.exceptions import RequestEntityTooLarge
 from idp import clock, logs, metrics
 from idp.oidc.certificates import certificate_header
 from idp.oidc.device_authorization import device_authorization
-from idp.oidc.discovery import discovery, jwks
+from idp.oidc.discovery import discovery, jwks, published_keys, published_metadata
 from idp.oidc.dpop import ALGORITHMS as DPOP_ALGORITHMS
 from idp.oidc.dpop import nonce_headers
 from idp.oidc.errors import InvalidRequest, OAuthError
@@ -21,7 +21,7 @@ from idp.oidc.introspect import introspect
 from idp.oidc.json_body import BadJson, read_object
 from idp.oidc.jwks_watch import write_when_due
 from idp.oidc.par import par
-from idp.oidc.protocol import NO_STORE, REPEATABLE, ProtocolRequest, ProtocolResponse, json_response
+from idp.oidc.protocol import NO_STORE, REPEATABLE, Document, ProtocolRequest, ProtocolResponse, json_response
 from idp.oidc.register import configure, register
 from idp.oidc.revoke import revoke
 from idp.oidc.secret_use import write_secrets_when_due
@@ -42,12 +42,15 @@ class Endpoint:
     for_scripts: bool = False
     challenge: str = ""
     takes: Literal["form", "json"] = "form"
+    # The document that ``function`` answers with, for the address that asks, if it is the same for all who ask.
+    document: Callable[[str], Document] | None = None
 
 
+_METADATA = Endpoint(("GET",), discovery, for_scripts=True, document=published_metadata)
 ENDPOINTS: Mapping[str, Endpoint] = {
-    "/.well-known/openid-configuration": Endpoint(("GET",), discovery, for_scripts=True),
-    "/.well-known/oauth-authorization-server": Endpoint(("GET",), discovery, for_scripts=True),
-    "/jwks.json": Endpoint(("GET",), jwks, for_scripts=True),
+    "/.well-known/openid-configuration": _METADATA,
+    "/.well-known/oauth-authorization-server": _METADATA,
+    "/jwks.json": Endpoint(("GET",), jwks, for_scripts=True, document=published_keys),
     "/token": Endpoint(("POST",), token, for_scripts=True, challenge="Basic"),
     "/device_authorization": Endpoint(("POST",), device_authorization, challenge="Basic"),
     "/userinfo": Endpoint(("GET", "POST"), userinfo, for_scripts=True, challenge="Bearer"),
@@ -60,7 +63,7 @@ ENDPOINTS: Mapping[str, Endpoint] = {
 }
 FORM = "application/x-www-form-urlencoded"
 _MOST_FIELDS = 100
-_FOR_SCRIPTS = {
+FOR_SCRIPTS = {
     # No credentials: cookies never reach a protocol endpoint.
     "Access-Control-Allow-Origin": "*",
     "Access-Control-Expose-Headers": "WWW-Authenticate, DPoP-Nonce",
@@ -80,7 +83,7 @@ def answer_request(endpoint: Endpoint, path: str, read: Callable[[], ProtocolReq
     write_when_due(now)
     write_secrets_when_due(now)
     if endpoint.for_scripts:
-        return ProtocolResponse(answer.status, answer.body, {**answer.headers, **_FOR_SCRIPTS})
+        return ProtocolResponse(answer.status, answer.body, {**answer.headers, **FOR_SCRIPTS})
     return answer
 
 

@@ -104,10 +104,7 @@ def hand_over(to: ReturnAddress, standing: Standing, now: datetime) -> Response:
     if client.client_id not in session.clients and not is_trial:
         join(grant, client, now)
         change_session(lambda held: held.with_client(client.client_id))
-    fields = _issue(standing, grant, to, now)
-    metrics.AUTHORIZE.labels("code").inc()
-    log.info("code-issued", client_id=client.client_id, account_id=session.account_id, grant=grant.id)
-    return answer(to, fields)
+    return answer(to, issue(standing, grant, to, now))
 
 
 def grant_of(asked: AuthorizationRequest, client: Client, session: Session) -> Grant:
@@ -144,7 +141,7 @@ def join(grant: Grant, client: Client, now: datetime) -> None:
     db.session.commit()
 
 
-def _issue(standing: Standing, grant: Grant, to: ReturnAddress, now: datetime) -> dict[str, str]:
+def issue(standing: Standing, grant: Grant, to: ReturnAddress, now: datetime) -> dict[str, str]:
     """Return what the response type asks for; anything but a code exists for certification only (R14)."""
     asked = standing.request
     words = (asked.response_type or "code").split()
@@ -153,7 +150,11 @@ def _issue(standing: Standing, grant: Grant, to: ReturnAddress, now: datetime) -
         fields["code"] = issue_code(
             AuthorizationCode(grant, to.redirect_uri, asked.nonce, asked.code_challenge, now, asked.dpop_jkt)
         )
-    return fields if words == ["code"] else fields | issue_front_channel(words, grant, standing, fields, now)
+    if words != ["code"]:
+        fields |= issue_front_channel(words, grant, standing, fields, now)
+    metrics.AUTHORIZE.labels("code").inc()
+    log.info("code-issued", client_id=grant.client_id, account_id=grant.account_id, grant=grant.id)
+    return fields
 
 
 def turn_away(to: ReturnAddress, fault: OAuthError, client: Client) -> Response:

@@ -80,7 +80,7 @@ class KeyRing:
     @cached_property
     def document(self) -> Document:
         """Return the JWKS as it is served (RFC 7517 §5)."""
-        return publish(self.jwks)
+        return publish(self.jwks, max_age=settings.keys.jwks_max_age)
 
 
 @dataclass

@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import Any
 
 from pydantic_core import to_json
@@ -37,18 +38,23 @@ class ProtocolResponse:
     headers: Mapping[str, str] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Document:
-    """What is published as it is, put into bytes once, and its name for caches."""
+    """What is published as it is, put into bytes once, with its name for caches."""
 
     body: bytes
-    etag: str
+    headers: Mapping[str, str]
 
 
-def publish(tree: Any) -> Document:
-    """Return a document that is JSON."""
+def publish(tree: Any, *, max_age: timedelta) -> Document:
+    """Return a document that is JSON, and may be kept for ``max_age``."""
     body = to_json(tree)
-    return Document(body, f'"{hashlib.sha256(body).hexdigest()[:32]}"')
+    headers = {
+        "Content-Type": "application/json",
+        "Cache-Control": f"public, max-age={int(max_age.total_seconds())}",
+        "ETag": f'"{hashlib.sha256(body).hexdigest()[:32]}"',
+    }
+    return Document(body, headers)
 
 
 def json_response(status: int, content: Any, headers: Mapping[str, str] = NO_STORE) -> ProtocolResponse:

@@ -17,6 +17,9 @@ from idp.web import allow_form_target, page
 # RFC 6749 §4.1.2.1: %x20-21 / %x23-5B / %x5D-7E.
 _DESCRIPTION = frozenset(chr(code) for code in range(0x20, 0x7F)) - {'"', "\\"}
 
+# RFC 9700 §4.2.4: nothing of an answer travels on in a Referer.
+KEPT_BY_NOBODY = {"Cache-Control": "no-store", "Referrer-Policy": "no-referrer"}
+
 
 @dataclass(frozen=True)
 class ReturnAddress:
@@ -55,19 +58,19 @@ def is_allowed_mode(mode: str, client: Client, response_type: str | None) -> boo
 
 
 def answer(to: ReturnAddress, fields: Mapping[str, str]) -> Response:
-    """Send ``fields`` to the relying party, with `state` as it came and `iss` (RFC 9207 §2) always."""
-    whole = dict(fields)
-    if to.state is not None:
-        whole["state"] = to.state
-    whole["iss"] = settings.issuer
+    """Send ``fields`` to the relying party, with `state` and `iss`."""
+    whole = _with_state(to, fields)
     mode = RESPONSE_MODES[to.mode]
     if mode.is_signed:
         whole = {"response": sign_answer(whole, to.client)}
     response = mode.send(to.redirect_uri, whole)
-    response.headers["Cache-Control"] = "no-store"
-    # RFC 9700 §4.2.4: nothing of this answer travels on in a Referer.
-    response.headers["Referrer-Policy"] = "no-referrer"
+    response.headers.update(KEPT_BY_NOBODY)
     return response
+
+
+def query_answer(to: ReturnAddress, fields: Mapping[str, str]) -> str:
+    """Return the address that sends ``fields`` to the relying party in the mode `query`."""
+    return _query_url(to.redirect_uri, _with_state(to, fields))
 
 
 def refuse(to: ReturnAddress, fault: OAuthError) -> Response:
@@ -76,10 +79,20 @@ def refuse(to: ReturnAddress, fault: OAuthError) -> Response:
     return answer(to, {"error": fault.code, **({"error_description": description} if description else {})})
 
 
-def _by_query(redirect_uri: str, fields: Mapping[str, str]) -> Response:
+def _with_state(to: ReturnAddress, fields: Mapping[str, str]) -> dict[str, str]:
+    """Return an answer with `state` as it came, and `iss` (RFC 9207 §2) always."""
+    state = {} if to.state is None else {"state": to.state}
+    return {**fields, **state, "iss": settings.issuer}
+
+
+def _query_url(redirect_uri: str, fields: Mapping[str, str]) -> str:
     """RFC 6749 §4.1.2: a query that the registered URI has "MUST be retained"."""
     glue = "" if redirect_uri.endswith(("?", "&")) else "&" if "?" in redirect_uri else "?"
-    return _redirect(redirect_uri + glue + _encode(fields))
+    return redirect_uri + glue + _encode(fields)
+
+
+def _by_query(redirect_uri: str, fields: Mapping[str, str]) -> Response:
+    return _redirect(_query_url(redirect_uri, fields))
 
 
 def _by_fragment(redirect_uri: str, fields: Mapping[str, str]) -> Response:

@@ -10,7 +10,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -181,6 +181,10 @@ class Front:
 class Site:
     """All of it; drills change what they like, and leave it whole."""
 
+    settings: Mapping[str, str] = SETTINGS
+    clients: Sequence[Mapping[str, Any]] = (CLIENT, PLAIN_CLIENT)
+    postgresql_options: Mapping[str, str] = {}
+
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.redis, self.postgresql = Redis(folder / "redis"), Postgresql(folder / "postgresql")
@@ -195,7 +199,7 @@ class Site:
         """Start everything, and end it whatever happened."""
         with ExitStack() as stack:
             self.folder.chmod(0o711)
-            for server in (self.redis.start(), self.postgresql.start()):
+            for server in (self.redis.start(), self.postgresql.start(**self.postgresql_options)):
                 stack.callback(_end, server)
             self.redis_proxy = _started(stack, Proxy(self.redis.port))
             self.database_proxy = _started(stack, Proxy(self.postgresql.port))
@@ -271,7 +275,7 @@ class Site:
         with app.app_context():
             db.create_all()
             keys.ensure_signing_keys()
-            for asked in (CLIENT, PLAIN_CLIENT):
+            for asked in self.clients:
                 _client, secret = registration.add_client(registration.metadata_from_form(asked), now=clock.now())
                 self.secrets[str(asked["client_id"])] = str(secret)
             db.session.commit()
@@ -300,7 +304,7 @@ class Site:
             "IDP_STATE_FILE": str(self.folder / "state.db"),
             "IDP_SMTP_URL": self.relay.url,
             "IDP_SMS__SMPP_URL": f"smpp://test:test@127.0.0.1:{self.smsc.port}",
-            **SETTINGS,
+            **self.settings,
         }  # fmt: skip
 
 

@@ -40,6 +40,8 @@ class Refusal:
 class Visitor:
     """One person at one browser."""
 
+    nonce = "n"
+
     def __init__(self, site: Site, person: Person, channel: str = "email", client_id: str = "web") -> None:
         self.site, self.person, self.channel, self.client_id = site, person, channel, client_id
         self.browser = requests.Session()
@@ -54,13 +56,17 @@ class Visitor:
 
     def start(self) -> "Visitor":
         """Come from the relying party."""
-        scope = "openid profile email offline_access" if self.client_id == "web" else "openid"
         query = {
-            "client_id": self.client_id, "redirect_uri": CALLBACK, "response_type": "code", "state": "st", "nonce": "n",
-            "scope": scope, "code_challenge_method": "S256",
+            "client_id": self.client_id, "redirect_uri": CALLBACK, "response_type": "code", "state": "st",
+            "nonce": self.nonce, "scope": self.scope, "code_challenge_method": "S256",
             "code_challenge": create_s256_code_challenge(VERIFIER),
         }  # fmt: skip
         return self.open(f"/authorize?{urlencode(query)}")
+
+    @property
+    def scope(self) -> str:
+        """Return what the relying party asks for."""
+        return "openid profile email offline_access" if self.client_id == "web" else "openid"
 
     def open(self, path: str) -> "Visitor":
         """Open an address of ours."""

@@ -95,7 +95,7 @@ def same(ours: str, theirs: str) -> bool:
 
 def _hmac(key: SecretStr, *parts: str) -> bytes:
     raw = [part.encode("utf-8", "surrogatepass") for part in parts]
-    text = b"".join(piece for one in raw for piece in (len(one).to_bytes(4, "big"), one))
+    text = b"".join([piece for one in raw for piece in (len(one).to_bytes(4, "big"), one)])
     return hmac.digest(_bytes(key.get_secret_value()), text, "sha256")
 
 

@@ -7,8 +7,7 @@ from pathlib import Path
 from time import monotonic
 from typing import Any
 
-from flask import Flask
-from flask_migrate import Migrate
+from flask import Flask, current_app
 from flask_sqlalchemy import SQLAlchemy
 from sqlalchemy import DateTime, Dialect, Engine, Executable, MetaData, Row, TypeDecorator, event
 from sqlalchemy.engine import Connection
@@ -48,7 +47,7 @@ db = SQLAlchemy(
     session_options={"expire_on_commit": False, "scopefunc": _scope},
     disable_autonaming=True,
 )
-migrate = Migrate(db=db, directory=str(Path(__file__).parent / "migrations"), render_as_batch=True)
+_MIGRATIONS = Path(__file__).parent / "migrations"
 
 
 class Moment(TypeDecorator[datetime]):
@@ -89,9 +88,19 @@ def init_db(app: Flask, url: str, pool: int) -> None:
     app.config["SQLALCHEMY_DATABASE_URI"] = url
     app.config["SQLALCHEMY_ENGINE_OPTIONS"] = engine_options(url, pool)
     db.init_app(app)
-    migrate.init_app(app)
     with app.app_context():
         prepare_engine(db.engine)
+
+
+def upgrade_tables() -> None:
+    """Bring the tables of the application that answers now up to this version.
+
+    What does it is loaded here alone: a process that serves never needs it, and it is one part in twenty of its start.
+    """
+    from flask_migrate import Migrate, upgrade
+
+    Migrate(current_app, db, directory=str(_MIGRATIONS), render_as_batch=True)
+    upgrade()
 
 
 def engine_options(url: str, pool: int) -> dict[str, Any]:

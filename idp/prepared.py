@@ -5,7 +5,6 @@ its pool lends the connection; between them and libpq nothing else stands, becau
 the round trip itself (docs/performance.md). SQLite has one writer: there it runs in the session, as everything else.
 """
 
-import json
 from collections import namedtuple
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
@@ -15,7 +14,7 @@ from typing import Any
 
 import psycopg
 from psycopg.pq import DiagnosticField, ExecStatus, Format
-from pydantic_core import to_json
+from pydantic_core import from_json, to_json
 from sqlalchemy import JSON, DateTime, Engine, Executable, Integer, LargeBinary, String
 from sqlalchemy.dialects.postgresql import psycopg as dialects
 from sqlalchemy.exc import OperationalError
@@ -160,7 +159,7 @@ def _read_moment(raw: bytes) -> datetime:
 _READERS: tuple[tuple[type[Any], Callable[[bytes], Any]], ...] = (
     (Moment, _read_moment),
     (DateTime, _read_moment),
-    (JSON, json.loads),
+    (JSON, from_json),
     (String, bytes.decode),
     (Integer, lambda raw: int.from_bytes(raw, signed=True)),
     (LargeBinary, bytes),

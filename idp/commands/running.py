@@ -6,10 +6,10 @@ from typing import Any, cast
 
 import click
 from flask import current_app
-from flask_migrate import upgrade
 
 from idp import assembly, create_app, server
 from idp.commands.program import application, cli
+from idp.db import upgrade_tables
 from idp.messages.dkim_signature import DkimFault, open_signer
 from idp.messages.relays import RelayFault, parse_relay
 from idp.messages.smpp import SmppFault
@@ -84,6 +84,6 @@ def database() -> None:
 def db_upgrade() -> None:
     """Bring the tables to this version's shape, and make the first signing keys."""
     with application():
-        upgrade()
+        upgrade_tables()
         keys.ensure_signing_keys()
         click.echo("the database is up to date")

@@ -2,13 +2,11 @@
 
 from typing import Any, Final
 
-from flask_migrate import upgrade
-
 from idp import clock
 from idp.accounts import directory
 from idp.admin.administrators import add_administrator
 from idp.admin.roles import ROLES
-from idp.db import db
+from idp.db import db, upgrade_tables
 from idp.demo.place import Addresses
 from idp.oidc import clients, keys, registration
 
@@ -43,7 +41,7 @@ CLIENT_SECRET: Final = "demo-secret"  # noqa: S105 - frozen in design.md §3, fo
 
 def prepare_database(addresses: Addresses) -> None:
     """Bring the tables up to date and add what is missing; run at every start."""
-    upgrade()
+    upgrade_tables()
     keys.ensure_signing_keys()
     _add_account()
     _add_clients(addresses)

@@ -92,8 +92,8 @@ def keep_time(app: Flask) -> None:
 
 
 def _keep(app: Flask, steady: SteadyTime) -> None:
-    # An event that nobody sets, not `time.sleep`: that one waits for a moment of an absolute clock, and where clocks are
-    # tampered with (libfaketime) the system refuses it. Whoever keeps the time must not die of that.
+    # An event that nobody sets, not `time.sleep`: that one waits until a moment of an absolute clock, which is refused
+    # where clocks are tampered with (libfaketime). Whoever keeps the time must not die of it.
     never = threading.Event()
     while not never.wait(_EVERY):
         _look(app, steady)

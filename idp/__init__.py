@@ -52,7 +52,7 @@ def _assemble(app: Flask, settings: Settings) -> Flask:
     web.init_web(app)
     with app.app_context():
         # In front of everything, the lane too.
-        tracing.init_tracing(app, settings.tracing, db.db.engine)
+        tracing.init_tracing(app, settings.tracing, db.db.engine, app.extensions["sesame"]["state"].store)
     for blueprint in assembly.blueprints():
         app.register_blueprint(blueprint)
     assembly.check_sms_texts(app, settings)

@@ -23,7 +23,7 @@ from idp.state import Space, state
 _TOUCH_AFTER = timedelta(seconds=60)
 _KEPT_INTERACTIONS = 12
 _SESSIONS_PER_ACCOUNT = 50
-_PURGED_AT_ONCE = 1000
+PURGED_AT_ONCE = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -242,7 +242,7 @@ def end_session_of(account_id: str, sid: str, now: datetime) -> bool:
 def purge_records(now: datetime) -> int:
     """Forget sessions that nothing refers to any more: no refresh token can be of one. The caller commits."""
     over = select(SessionRecord.sid).where(SessionRecord.ends_at <= now - settings.lifetimes.refresh_absolute)
-    gone = delete(SessionRecord).where(SessionRecord.sid.in_(over.limit(_PURGED_AT_ONCE))).returning(SessionRecord.sid)
+    gone = delete(SessionRecord).where(SessionRecord.sid.in_(over.limit(PURGED_AT_ONCE))).returning(SessionRecord.sid)
     return len(db.session.execute(gone.execution_options(synchronize_session=False)).all())
 
 

@@ -1,6 +1,7 @@
 """The command line does what the console will do, and says plainly what it will not."""
 
 import json
+import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -49,7 +50,9 @@ def run(environ: dict[str, str], migrated: Callable[..., None], tmp_path: Path) 
 def test_every_command_is_found_and_no_file_of_commands_is_forgotten() -> None:
     folder, context = Path(program.__file__).parent, click.Context(program.cli)
     holding = {
-        path.stem for path in folder.glob("*.py") if "@cli." in (text := path.read_text()) or "_group.command" in text
+        path.stem
+        for path in folder.glob("*.py")
+        if re.search(r"^ *@(?!click)\w+\.(command|group)\(", path.read_text(), re.M)
     }
 
     found = {name: program.cli.get_command(context, name) for name in program.cli.list_commands(context)}

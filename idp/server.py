@@ -41,10 +41,11 @@ def share(app: Flask) -> None:
 def may_be_shared(settings: Settings) -> bool:
     """Tell whether all that an application has opened is ours to close.
 
-    What others have written may have opened something as it was made: then each process makes an application anew, as
-    it does where processes are not forked.
+    What others have written may have opened something as it was made, and a key in hardware is one process's: then each
+    process makes an application anew, as it does where processes are not forked.
     """
-    return not (settings.directory or settings.second_factors or settings.tracing.endpoint)
+    is_hardware = settings.keys.service == "pkcs11"
+    return not (settings.directory or settings.second_factors or settings.tracing.endpoint or is_hardware)
 
 
 def attend(app: Flask) -> Flask:

@@ -59,7 +59,12 @@ def test_what_processes_share_holds_no_store_open(tmp_path: Path, monkeypatch: p
 
 @pytest.mark.parametrize(
     "theirs",
-    [{"directory": "annuaire"}, {"second_factors": ("card",)}, {"tracing": {"endpoint": "https://otel.test/"}}],
+    [
+        {"directory": "annuaire"},
+        {"second_factors": ("card",)},
+        {"tracing": {"endpoint": "https://otel.test/"}},
+        {"keys": {"service": "pkcs11", "pkcs11": {"module": "/usr/lib/pkcs11.so", "token": "idp"}}},
+    ],
 )
 def test_what_others_may_have_opened_is_not_shared(tmp_path: Path, theirs: dict[str, Any]) -> None:
     ours = settings_with(tmp_path)

@@ -52,7 +52,8 @@ def load_key(pem: str, alg: Algorithm) -> SigningKey:
     """Build a key from its PEM; costs milliseconds, so do it once."""
     rfc_key = RSAKey.import_key(pem) if alg == "RS256" else ECKey.import_key(pem)
     public = _published(rfc_key, alg)
-    private_key = jose_jwk.construct(pem, alg)
+    # The same key, not the PEM again: to read one of RSA proves its primes each time.
+    private_key = jose_jwk.construct(rfc_key.raw_value, alg)
     return SigningKey(public["kid"], alg, private_key, private_key.public_key(), public)
 
 

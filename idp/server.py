@@ -1,6 +1,7 @@
 """How a server process runs the application: keys at hand, worker and metrics beside it, granian in front of it."""
 
 import atexit
+import signal
 import sys
 import threading
 import time
@@ -21,7 +22,7 @@ from idp.worker import Worker, start_embedded_worker
 
 
 def served_app() -> Flask:
-    """Return the application with what belongs to a serving process; the factory of `idp serve` and `wsgi.py`."""
+    """Return the application with what belongs to a serving process; the factory of `wsgi.py`."""
     return attend(create_app())
 
 
@@ -42,6 +43,17 @@ def attend(app: Flask) -> Flask:
     if settings.conformance.account:
         logs.get_logger().warning("fixed-code-on", issuer=settings.issuer)
     return app
+
+
+def loaded_by_granian() -> Flask:
+    """Return the application in a process that granian has just made; the factory of `idp serve`.
+
+    Such a process begins with the signal handlers of its parent, which do nothing here: told to stop while it loads, it
+    would go on, and the node would wait for it until the kill timeout.
+    """
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, signal.SIG_DFL)
+    return served_app()
 
 
 def end_with_process(worker: Worker) -> None:
@@ -104,7 +116,7 @@ def serve(*, host: str, port: int, workers: int, threads: int, drain: float = 0.
     """Serve until told to stop; unready for ``drain`` seconds, then requests in flight are finished (RC-27)."""
     leaving.prepare()
     server = Server(
-        "idp.server:served_app",
+        "idp.server:loaded_by_granian",
         factory=True,
         address=host,
         port=port,

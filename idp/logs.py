@@ -4,9 +4,11 @@ import logging
 import re
 import sys
 from collections.abc import Mapping, MutableMapping
-from typing import Any
+from typing import Any, TextIO
 
 import structlog
+
+from idp import metrics
 
 _LONGEST = 500
 _lowest = logging.INFO
@@ -28,6 +30,27 @@ _SHAPES = (
 )
 
 
+class Enduring:
+    """A stream of lines that never fails: on a full disk a line is lost and counted, and the request goes on (RC-22).
+
+    What must leave a trace is in the audit trail, in the database: where that cannot be written, nobody gets in.
+    """
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def write(self, line: str) -> None:
+        """Write a line at once, or count it: the stream keeps a few of them, and tries again with the next."""
+        try:
+            self._stream.write(line)
+            self._stream.flush()
+        except OSError:
+            metrics.LOG_LINES_LOST.inc()
+
+    def flush(self) -> None:
+        """Do nothing: nothing waits."""
+
+
 def configure_logs(level: str) -> None:
     """Send every record, ours and the libraries', to standard error as JSON."""
     global _lowest
@@ -42,7 +65,7 @@ def configure_logs(level: str) -> None:
             structlog.processors.JSONRenderer(ensure_ascii=True),
         ],
         wrapper_class=structlog.make_filtering_bound_logger(getattr(logging, level.upper())),
-        logger_factory=structlog.PrintLoggerFactory(file=sys.stderr),
+        logger_factory=structlog.WriteLoggerFactory(file=Enduring(sys.stderr)),  # type: ignore[arg-type]
         cache_logger_on_first_use=False,
     )
     # Authlib prints whole tokens at DEBUG, httpx whole URLs at INFO.

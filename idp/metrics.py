@@ -47,6 +47,7 @@ ADMIN_EMERGENCIES = Counter("idp_admin_emergencies_total", "Risky changes that o
 ADMIN_ENROLMENT = Counter("idp_admin_enrolment_total", "First passkeys of administrators", ["outcome"])
 ADMIN_API = Counter("idp_admin_api_total", "Requests to `/admin/api`", ["route", "status"])
 ERRORS = Counter("idp_errors_total", "Error pages and error answers", ["code"])
+LOG_LINES_LOST = Counter("idp_log_lines_lost_total", "Lines of the log that could not be written when they were due")
 FETCH = Counter("idp_fetch_total", "Documents fetched from relying parties", ["outcome"])
 IN_APP = Counter("idp_in_app_total", "Steps of sign-ins inside the app", ["step", "outcome"])
 REGISTRATION = Counter("idp_client_registration_total", "Requests to `/register`", ["act", "outcome"])

@@ -32,7 +32,7 @@ CLOSED = "closed"
 FINISHED = ("told", "refused", "failed", CLOSED)
 # Instead of a client: for every service that knows the person.
 EVERYBODY: Final = ""
-_PURGED_AT_ONCE = 1000
+PURGED_AT_ONCE = 1000
 
 
 class SecurityEvent(Notice):
@@ -124,7 +124,7 @@ def log_of(client_id: str, limit: int) -> list[SecurityEvent]:
 def purge(*, keep: timedelta, now: datetime) -> int:
     """Delete what was finished longer ago than ``keep``; up to a thousand at once. The caller commits."""
     old = select(SecurityEvent.id).where(SecurityEvent.state.in_(FINISHED), SecurityEvent.changed_at <= now - keep)
-    old = old.order_by(SecurityEvent.changed_at).limit(_PURGED_AT_ONCE)
+    old = old.order_by(SecurityEvent.changed_at).limit(PURGED_AT_ONCE)
     gone = delete(SecurityEvent).where(SecurityEvent.id.in_(old)).returning(SecurityEvent.id)
     return len(db.session.execute(gone.execution_options(**BLIND)).all())
 

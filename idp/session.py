@@ -23,7 +23,7 @@ from idp.state import Space, state
 _TOUCH_AFTER = timedelta(seconds=60)
 _KEPT_INTERACTIONS = 12
 _SESSIONS_PER_ACCOUNT = 50
-_PURGED_AT_ONCE = 1000
+PURGED_AT_ONCE = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,7 +155,7 @@ def sign_in_session(
         clients=old.clients if stays and old else (),
     )
     new_cookie = _keep(session, now)
-    _write_record(session, new_cookie, device_label, now)
+    _write_record(session, new_cookie, device_label, now, is_new=not stays)
     return new_cookie, session
 
 
@@ -242,7 +242,7 @@ def end_session_of(account_id: str, sid: str, now: datetime) -> bool:
 def purge_records(now: datetime) -> int:
     """Forget sessions that nothing refers to any more: no refresh token can be of one. The caller commits."""
     over = select(SessionRecord.sid).where(SessionRecord.ends_at <= now - settings.lifetimes.refresh_absolute)
-    gone = delete(SessionRecord).where(SessionRecord.sid.in_(over.limit(_PURGED_AT_ONCE))).returning(SessionRecord.sid)
+    gone = delete(SessionRecord).where(SessionRecord.sid.in_(over.limit(PURGED_AT_ONCE))).returning(SessionRecord.sid)
     return len(db.session.execute(gone.execution_options(synchronize_session=False)).all())
 
 
@@ -306,10 +306,10 @@ def _living_records(account_id: str, now: datetime) -> list[SessionRecord]:
     return list(db.session.scalars(query.order_by(SessionRecord.created_at)))
 
 
-def _write_record(session: Session, cookie: str, device_label: str, now: datetime) -> None:
+def _write_record(session: Session, cookie: str, device_label: str, now: datetime, *, is_new: bool) -> None:
     if session.sid is None or session.account_id is None or session.acr is None:
         raise ValueError("only a complete sign-in has a record")
-    record = db.session.get(SessionRecord, session.sid)
+    record = None if is_new else db.session.get(SessionRecord, session.sid)
     if record is None:
         living = _living_records(session.account_id, now)
         for oldest in living[: max(0, len(living) - _SESSIONS_PER_ACCOUNT + 1)]:

@@ -35,7 +35,7 @@ from idp.notices import Notice
 State = Literal["open", "closed", "queued", "sending", "told", "refused", "failed"]
 OPEN, CLOSED = "open", "closed"
 FINISHED = (CLOSED, "told", "refused", "failed")
-_PURGED_AT_ONCE = 1000
+PURGED_AT_ONCE = 1000
 _INSERT: dict[str, Any] = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}
 
 
@@ -155,7 +155,7 @@ def log_of(client_id: str, limit: int) -> list[SessionClient]:
 def purge(*, keep: timedelta, now: datetime) -> int:
     """Delete what was finished, or joined and never ended, longer ago than ``keep``; up to a thousand at once."""
     old = select(SessionClient.id).where(SessionClient.state.in_((OPEN, *FINISHED)))
-    old = old.where(SessionClient.changed_at <= now - keep).order_by(SessionClient.changed_at).limit(_PURGED_AT_ONCE)
+    old = old.where(SessionClient.changed_at <= now - keep).order_by(SessionClient.changed_at).limit(PURGED_AT_ONCE)
     gone = delete(SessionClient).where(SessionClient.id.in_(old)).returning(SessionClient.id)
     return len(db.session.execute(gone.execution_options(**BLIND)).all())
 

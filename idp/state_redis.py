@@ -7,6 +7,8 @@ What is good once is stored as ``<expires> @<life> <json>``, and has lapsed in a
 
 import hashlib
 import math
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any
 
@@ -140,6 +142,17 @@ class RedisStore:
             )
             for where, (info, time) in told.items()
         }
+
+    def watch(self, around: Callable[[tuple[str, ...]], AbstractContextManager[object]]) -> None:
+        """Have each round to Redis happen within ``around``, which is told the names of its commands and no more."""
+        ask = self._ask
+
+        def watched(*commands: Command) -> list[Any]:
+            with around(tuple([str(command[0]) for command in commands])):
+                return ask(*commands)
+
+        # Put there, not asked for at each round: nearly nobody wants it.
+        self._ask = watched  # type: ignore[method-assign]
 
     def _put(self, key: str, entry: Stored, now: float) -> Command:
         return ("SET", self._prefix + key, _pack(entry), "PX", _left(entry.expires, now))

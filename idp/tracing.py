@@ -1,21 +1,23 @@
 """Traces of requests, for OpenTelemetry (extra `otel`), and their ids in every line of the log.
 
-A span says which address of ours was asked, by its rule, how it ended and which statements it ran; never what was in
-it: no URL, no parameter, no address, no value bound to a statement. Without `tracing.endpoint` nothing is loaded.
+A span says which address of ours was asked, by its rule, how it ended, which statements it ran and which commands it
+sent to Redis; of a message, which channel and relay it went to and how that answered. Never what was in it: no URL, no
+parameter, no address, no key, no value bound to a statement. Without `tracing.endpoint` nothing is loaded.
 """
 
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from importlib.util import find_spec
 from typing import Any
 
-import psycopg
 import structlog
 from flask import Flask
 from sqlalchemy import Engine, event
 
 from idp.prepared import TRACE
 from idp.settings import SettingsFault, TracingSettings
+from idp.state import Store
+from idp.state_redis import RedisStore
 
 _SERVICE = "sesame"
 
@@ -27,8 +29,8 @@ def find_faults(tracing: TracingSettings) -> list[str]:
     return []
 
 
-def init_tracing(app: Flask, tracing: TracingSettings, engine: Engine) -> None:
-    """Put tracing in front of everything that ``app`` answers, if it is wanted; raises `SettingsFault`."""
+def init_tracing(app: Flask, tracing: TracingSettings, engine: Engine, store: Store) -> None:
+    """Put tracing in front of everything that ``app`` answers or asks for, if it is wanted; raises `SettingsFault`."""
     if not tracing.endpoint:
         return
     if faults := find_faults(tracing):
@@ -49,6 +51,30 @@ def init_tracing(app: Flask, tracing: TracingSettings, engine: Engine) -> None:
     tracer = provider.get_tracer(_SERVICE)
     app.wsgi_app = Traced(app.wsgi_app, tracer, believe=tracing.believe_callers)  # type: ignore[method-assign]
     _trace_statements(engine, tracer)
+    if isinstance(store, RedisStore):
+        store.watch(lambda names: _round(tracer, names))
+
+
+def tracer_of(app: Flask) -> Any | None:
+    """Return what makes the spans of ``app``, or ``None`` when nobody wants any."""
+    provider = app.extensions["sesame"].get("tracing")
+    return None if provider is None else provider.get_tracer(_SERVICE)
+
+
+@contextmanager
+def span_around(tracer: Any, name: str, **facts: str | int) -> Iterator[Any]:
+    """Trace what somebody else is asked to do; of what goes wrong only the class is told: its words may quote data."""
+    from opentelemetry.trace import SpanKind
+
+    attributes = {fact.replace("__", "."): value for fact, value in facts.items()}
+    with tracer.start_as_current_span(
+        name, kind=SpanKind.CLIENT, attributes=attributes, record_exception=False, set_status_on_exception=False
+    ) as span:
+        try:
+            yield span
+        except BaseException as fault:
+            span.set_attribute("error.type", type(fault).__name__)
+            raise
 
 
 class Traced:
@@ -62,8 +88,9 @@ class Traced:
 
         method = environ.get("REQUEST_METHOD", "")
         span = self._tracer.start_as_current_span(
-            method, context=self._caller(environ), kind=SpanKind.SERVER, attributes={"http.request.method": method}
-        )
+            method, context=self._caller(environ), kind=SpanKind.SERVER, attributes={"http.request.method": method},
+            record_exception=False, set_status_on_exception=False,
+        )  # fmt: skip
         with span as current:
             ids = current.get_span_context()
             names = {"trace_id": format_trace_id(ids.trace_id), "span_id": format_span_id(ids.span_id)}
@@ -100,6 +127,15 @@ def name_request(method: str, route: str) -> None:
     span.set_attribute("http.route", route)
 
 
+def _round(tracer: Any, commands: tuple[str, ...]) -> AbstractContextManager[Any]:
+    """Trace commands that go to Redis in one piece, by OpenTelemetry's names for such a batch."""
+    facts: dict[str, str | int] = {"db__system__name": "redis", "db__operation__name": commands[0]}
+    if len(commands) > 1:
+        alike = f" {commands[0]}" if len({*commands}) == 1 else ""
+        facts |= {"db__operation__name": f"PIPELINE{alike}", "db__operation__batch__size": len(commands)}
+    return span_around(tracer, str(facts["db__operation__name"]), **facts)
+
+
 def _trace_statements(engine: Engine, tracer: Any) -> None:
     def span_of(operation: str) -> Any:
         from opentelemetry.trace import SpanKind
@@ -107,16 +143,8 @@ def _trace_statements(engine: Engine, tracer: Any) -> None:
         system = {"db.system.name": engine.dialect.name, "db.operation.name": operation}
         return tracer.start_span(operation, kind=SpanKind.CLIENT, attributes=system)
 
-    @contextmanager
-    def trace(operation: str) -> Iterator[None]:
-        span = span_of(operation)
-        try:
-            yield
-        except psycopg.Error as fault:
-            span.set_attribute("error.type", type(fault).__name__)
-            raise
-        finally:
-            span.end()
+    def trace(operation: str) -> AbstractContextManager[Any]:
+        return span_around(tracer, operation, db__system__name=engine.dialect.name, db__operation__name=operation)
 
     # What `prepared.py` sends goes past SQLAlchemy's events.
     setattr(engine, TRACE, trace)

@@ -61,12 +61,16 @@ CHORES: list[Chore] = [
     Chore("purge-state", timedelta(minutes=1), lambda now: state.store.purge(now.timestamp())),
     Chore("tend-keys", timedelta(minutes=5), tend_keys),
     Chore(
-        "purge-logouts", timedelta(minutes=1), lambda now: session_clients.purge(keep=settings.logout.keep_log, now=now)
+        "purge-logouts",
+        timedelta(minutes=1),
+        lambda now: session_clients.purge(keep=settings.logout.keep_log, now=now),
+        at_once=session_clients.PURGED_AT_ONCE,
     ),
     Chore(
         "purge-security-events",
         timedelta(minutes=1),
         lambda now: security_events.purge(keep=settings.logout.keep_log, now=now),
+        at_once=security_events.PURGED_AT_ONCE,
     ),
     Chore("tell-new-devices", timedelta(minutes=1), tell_new_devices, at_once=ACCOUNTS_AT_ONCE),
     Chore("apply-contact-changes", timedelta(minutes=1), contact_changes.apply_due),
@@ -77,7 +81,7 @@ CHORES: list[Chore] = [
     Chore("warn-of-secrets", timedelta(hours=1), secret_warnings.warn),
     Chore("write-figures", figures.WRITE_EVERY, figures.write),
     Chore("purge-figures", timedelta(hours=1), figures.purge),
-    Chore("purge-sessions", timedelta(minutes=1), session.purge_records),
+    Chore("purge-sessions", timedelta(minutes=1), session.purge_records, at_once=session.PURGED_AT_ONCE),
 ]
 
 

@@ -211,6 +211,10 @@ DASHBOARDS: dict[str, tuple[str, tuple[Panel, ...]]] = {
                 "s",
                 limit=2,
             ),
+            Panel(
+                "Lignes du journal perdues",
+                _one("sum by (instance) (increase(idp_log_lines_lost_total[5m]))", "{{instance}}"),
+            ),
             Panel("Attente avant la chaîne d'audit", _one("max(idp_audit_lag_seconds)"), "s", limit=300),
             Panel(
                 "Événements liés et oubliés",

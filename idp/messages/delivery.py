@@ -13,6 +13,7 @@ from idp.messages import events, outbox, receipts, sms_budget
 from idp.messages.models import Outbox
 from idp.messages.outbox import Claimed, Fate
 from idp.messages.senders import open_senders
+from idp.messages.traced import traced
 from idp.messages.transport import Answer, AnswerClass, Letter, Receipt, Sender
 from idp.settings import Settings
 
@@ -36,7 +37,9 @@ class Courier:
         settings: Settings = app.extensions["sesame"]["settings"]
         self._name = name
         self._rules = _Rules(settings.outbox.batch, settings.outbox.lease, settings.outbox.keep_finished)
-        self._senders: dict[str, Sender] = open_senders(settings)
+        self._senders: dict[str, Sender] = {
+            channel: traced(app, channel, sender) for channel, sender in open_senders(settings).items()
+        }
         lanes = {channel: sender.lanes for channel, sender in self._senders.items()}
         self.lanes = Lanes(app, lanes, on_lane_free=on_lane_free)
         for sender in self._senders.values():
@@ -77,6 +80,8 @@ class Courier:
     def _look(self, free: dict[str, int], now: datetime) -> tuple[list[Fate], list[Claimed], int]:
         """Drop what nobody waits for any more, then take what there is a lane for."""
         operations.refresh(now)
+        if not outbox.has_work(now):
+            return [], [], 0
         leases.take_back_abandoned(Outbox, now)
         ended = outbox.drop_dead(now)
         claimed: list[Claimed] = []

@@ -55,6 +55,8 @@ def figures(request: pytest.FixtureRequest) -> Iterator[Figures]:
     cases = ", ".join(dict.fromkeys(_CASES.findall(first + promise)))
     assert cases, "a drill names its case in its docstring"
     title = re.sub(r"\s*\([^()]*RC-[^()]*\)", "", first).strip().rstrip(".")
+    if (callspec := getattr(request.node, "callspec", None)) is not None:
+        title = f"{title}: {callspec.id}"
     mine = Figures(request.node.name, title, cases, " ".join(promise.split()))
     yield mine
     if not hasattr(request.node, "has_failed"):

@@ -42,7 +42,7 @@ def write_report(drills: list[Figures], page: Path = REPORT) -> None:
         return
     text = page.read_text(encoding="utf-8")
     for drill in drills:
-        mine = re.compile(rf"<!-- drill: {drill.name} -->.*?<!-- end: {drill.name} -->", re.S)
+        mine = re.compile(rf"<!-- drill: {re.escape(drill.name)} -->.*?<!-- end: {re.escape(drill.name)} -->", re.S)
         section = drill.as_section()
         if mine.search(text):
             text = mine.sub(lambda _found, section=section: section, text)

@@ -58,10 +58,11 @@ def all_at_once(visitors: list[Visitor], within: float = 45.0, threads: int = 8)
 
 @dataclass(frozen=True)
 class Exchanged:
-    """What a service got for somebody: the code it exchanged, and whose the tokens are."""
+    """What a service got for somebody: the code it exchanged, whose the tokens are, and the ID token."""
 
     code: str
     email: str
+    id_token: str
 
 
 def exchanged(visitor: Visitor, within: float = 45.0) -> Exchanged:
@@ -74,7 +75,8 @@ def exchanged(visitor: Visitor, within: float = 45.0) -> Exchanged:
         code = visitor.sign_in(ends_at - time.monotonic())
         answer = service.exchange(code)
         if answer is not None and answer.status_code == 200:
-            return Exchanged(code, _whose(service, answer.json()["access_token"], ends_at))
+            tokens = answer.json()
+            return Exchanged(code, _whose(service, tokens["access_token"], ends_at), tokens["id_token"])
         assert answer is None or answer.status_code in {400, 503}, answer.text
         visitor.note_lost_exchange()
 

@@ -78,8 +78,8 @@ class Person:
 class Process:
     """A process group of ours: a node or a worker, with its log in a file."""
 
-    def __init__(self, name: str, words: list[str], environ: Mapping[str, str], log: Path) -> None:
-        self.name, self.log = name, log
+    def __init__(self, name: str, words: list[str], environ: Mapping[str, str], log: Path, root: Path = ROOT) -> None:
+        self.name, self.log, self._root = name, log, root
         self._words, self._environ = words, environ
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -87,7 +87,7 @@ class Process:
         """Run it; ``changes`` are variables of this run."""
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "idp.commands", *self._words], env={**self._environ, **changes}, cwd=ROOT,
+                [sys.executable, "-m", "idp.commands", *self._words], env={**self._environ, **changes}, cwd=self._root,
                 stdout=log, stderr=log, start_new_session=True,
             )  # fmt: skip
         return self
@@ -119,17 +119,22 @@ class Process:
         """Ask it to end, and return how many seconds it took."""
         started = time.monotonic()
         self.ask_to_stop()
-        assert self._process is not None
-        self._process.wait(within)
+        self.wait(within)
         return time.monotonic() - started
+
+    def wait(self, within: float) -> int:
+        """Wait for its end; return its exit status."""
+        assert self._process is not None
+        return self._process.wait(within)
 
 
 class Node(Process):
     """A web node."""
 
-    def __init__(self, name: str, environ: Mapping[str, str], log: Path) -> None:
+    def __init__(self, name: str, environ: Mapping[str, str], log: Path, root: Path = ROOT) -> None:
         self.port = free_port()
-        super().__init__(name, ["serve", "--port", str(self.port), "--threads", "8"], environ, log)
+        words = ["serve", "--port", str(self.port), "--threads", "8", "--drain", "2"]
+        super().__init__(name, words, environ, log, root)
 
     @property
     def is_ready(self) -> bool:
@@ -159,10 +164,9 @@ class Front:
 
     def send(self, session: requests.Session, method: str, path: str, **options: Any) -> requests.Response | None:
         """Return the answer of some node, or ``None`` where a proxy would answer 502."""
-        start = next(self._turn)
-        nodes = (
-            [self.only] if self.only else [self.nodes[(start + n) % len(self.nodes)] for n in range(len(self.nodes))]
-        )
+        # As they are now: a drill may replace one at this moment.
+        start, known = next(self._turn), tuple(self.nodes)
+        nodes = [self.only] if self.only else [known[(start + n) % len(known)] for n in range(len(known))]
         headers = {"Host": self.issuer.removeprefix("http://"), **options.pop("headers", {})}
         options.setdefault("timeout", PATIENCE)
         for node in nodes:
@@ -192,6 +196,7 @@ class Site:
         self.nodes: list[Node] = []
         self.workers: list[Process] = []
         self.secrets: dict[str, str] = {}
+        self._made: list[Process] = []
         self._numbers = itertools.count(1)
 
     @contextmanager
@@ -214,20 +219,24 @@ class Site:
             self.nodes = [self.new_node(f"node-{number + 1}") for number in range(nodes)]
             self.workers = [self.new_worker(f"worker-{number + 1}") for number in range(workers)]
             self.front = Front(self.nodes, self.issuer)
-            stack.callback(lambda: [process.kill() for process in (*self.nodes, *self.workers)])
+            stack.callback(lambda: [process.kill() for process in self._made])
             for process in (*self.nodes, *self.workers):
                 process.start()
             for node in self.nodes:
                 node.wait_until_ready()
             yield self
 
-    def new_node(self, name: str, **changes: str) -> Node:
-        """Return a node that is not started yet; the caller kills it."""
-        return Node(name, {**self.environ, **changes}, self.folder / f"{name}.log")
+    def new_node(self, name: str, *, root: Path = ROOT, **changes: str) -> Node:
+        """Return a node that is not started yet, of the version in ``root``; killed at the end if not before."""
+        node = Node(name, {**self.environ, **changes}, self.folder / f"{name}.log", root)
+        self._made.append(node)
+        return node
 
-    def new_worker(self, name: str, **changes: str) -> Process:
-        """Return a worker that is not started yet; the caller kills it."""
-        return Process(name, ["worker"], {**self.environ, **changes}, self.folder / f"{name}.log")
+    def new_worker(self, name: str, *, root: Path = ROOT, **changes: str) -> Process:
+        """Return a worker that is not started yet; killed at the end if not before."""
+        worker = Process(name, ["worker"], {**self.environ, **changes}, self.folder / f"{name}.log", root)
+        self._made.append(worker)
+        return worker
 
     @property
     def environ(self) -> dict[str, str]:

@@ -20,7 +20,7 @@ from tests.drills.visitor import RelyingParty, Visitor
 pytestmark = [pytest.mark.drill, pytest.mark.timeout(400)]
 # A line of this file is what libfaketime adds to the time of day, read anew at each call.
 STEPS = {"stepped on": "+20m", "stepped back": "-20m"}
-LIFETIME = 60
+LIFETIME = 20
 
 
 @pytest.mark.parametrize("how", STEPS)
@@ -30,7 +30,7 @@ def test_clock_of_one_node(how: str, site: Site, figures: Figures) -> None:
     Codes made on one node are good on the other, and end after their lifetime on both; who is signed in stays so;
     tokens say the right time; sign-ins go on, and the node says by how much its clock is wrong.
     """
-    with stepping_node(site, "clock-node", IDP_CODE__LIFETIME=str(LIFETIME), IDP_CODE__RESEND_SAME_WHILE="30") as (
+    with stepping_node(site, "clock-node", IDP_CODE__LIFETIME=str(LIFETIME), IDP_CODE__RESEND_SAME_WHILE="10") as (
         odd,
         steps,
     ):

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from flask import Flask
 from prometheus_client import REGISTRY
-from sqlalchemy import text
+from sqlalchemy import event, text
 
 from idp.audit import AuditEvent
 from idp.db import db
@@ -237,3 +237,22 @@ def test_depth_is_measured_and_old_rows_purged(
     assert REGISTRY.get_sample_value("idp_outbox_depth", {"channel": "email"}) == 1
     with app.app_context():
         assert [row.subject_ref for row in db.session.query(Outbox)] == ["new:1"]
+
+
+def test_an_idle_worker_asks_the_outbox_one_thing(app: Flask, relay: Relay, deliver: Any) -> None:
+    deliver()
+    asked: list[str] = []
+
+    with app.app_context():
+        engine = db.engine
+
+    def note(_c: Any, _cursor: Any, statement: str, *_: Any) -> None:
+        asked.extend([statement] if "outbox" in statement else [])
+
+    event.listen(engine, "before_cursor_execute", note)
+    try:
+        deliver()
+    finally:
+        event.remove(engine, "before_cursor_execute", note)
+
+    assert [statement.split(None, 1)[0] for statement in asked] == ["SELECT"]

@@ -236,3 +236,40 @@ def test_four_workers_take_forty_rows_once_each(app: Flask, write: Write, clock:
         thread.join()
 
     assert len(taken) == len(set(taken)) == 40
+
+
+def test_work_is_seen_by_one_look_at_every_stage_rc_16_rc_11(
+    app: Flask, write: Write, claim: Any, record: Any, clock: Clock
+) -> None:
+    def has_work() -> bool:
+        with app.app_context():
+            return outbox.has_work(clock())
+
+    seen = [has_work()]
+    write(deadline=clock() + timedelta(minutes=5))
+    seen.append(has_work())
+    [claimed] = claim()
+    seen.append(has_work())
+    clock.step(seconds=60)
+    seen.append(has_work())
+    # Its worker was only slow, and the relay asks to come back in half a minute.
+    record(claimed, LATER)
+    seen.append(has_work())
+    clock.step(seconds=30)
+    seen.append(has_work())
+    record(claim()[0], Answer("later", "later", "relay:25", retry_after=timedelta(minutes=3)))
+    seen.append(has_work())
+    clock.step(minutes=4)
+    seen.append(has_work())
+    drop(app, clock)
+    seen.append(has_work())
+
+    assert seen == [False, True, False, True, False, True, False, True, False]
+
+
+def test_a_message_that_dies_before_its_next_try_is_work_rc_11(app: Flask, write: Write, clock: Clock) -> None:
+    write(deadline=clock() + timedelta(seconds=10), now=clock() + timedelta(minutes=1))
+    clock.step(seconds=10)
+
+    with app.app_context():
+        assert outbox.has_work(clock())

@@ -2,6 +2,7 @@
 
 import atexit
 import gc
+import signal
 import sys
 import threading
 import time
@@ -25,7 +26,7 @@ _shared: Flask | None = None
 
 
 def served_app() -> Flask:
-    """Return the application with what belongs to a serving process; the factory of `idp serve` and `wsgi.py`."""
+    """Return the application with what belongs to a serving process; the factory of `wsgi.py`."""
     return attend(_shared or create_app())
 
 
@@ -65,6 +66,17 @@ def attend(app: Flask) -> Flask:
     if settings.conformance.account:
         logs.get_logger().warning("fixed-code-on", issuer=settings.issuer)
     return app
+
+
+def loaded_by_granian() -> Flask:
+    """Return the application in a process that granian has just made; the factory of `idp serve`.
+
+    Such a process begins with the signal handlers of its parent, which do nothing here: told to stop while it loads, it
+    would go on, and the node would wait for it until the kill timeout.
+    """
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, signal.SIG_DFL)
+    return served_app()
 
 
 def end_with_process(worker: Worker) -> None:
@@ -133,7 +145,7 @@ def serve(app: Flask, *, host: str, port: int, workers: int, threads: int, drain
     gc.freeze()
     leaving.prepare()
     server = Server(
-        "idp.server:served_app",
+        "idp.server:loaded_by_granian",
         factory=True,
         address=host,
         port=port,

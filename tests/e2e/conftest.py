@@ -15,12 +15,21 @@ from tests.e2e.demonstration import Demonstration, running
 from tests.e2e.visitor import Look, Visitor
 
 NewVisitor = Callable[..., Visitor]
+_FAILED = pytest.StashKey[bool]()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if "/e2e/" in str(item.path):
             item.add_marker(pytest.mark.e2e)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Iterator[None]:
+    """Remember that a test failed, so that what its browsers show then is kept in `test-artefacts`."""
+    report: Any = yield
+    item.stash[_FAILED] = item.stash.get(_FAILED, False) or report.failed
+    return report
 
 
 @pytest.fixture(scope="session")
@@ -58,23 +67,27 @@ def new_visitor(
     request: pytest.FixtureRequest, chromium: Browser, demonstration: Demonstration, looked_at: set[Look]
 ) -> Iterator[NewVisitor]:
     """Return a maker of visitors; its arguments are those of a Playwright context."""
-    contexts = []
+    visitors = []
 
     def make(**options: Any) -> Visitor:
         context = chromium.new_context(**{"locale": "fr-FR", "viewport": {"width": 1000, "height": 900}, **options})
         context.set_default_timeout(15_000)
-        contexts.append(context)
-        return Visitor(
-            context.new_page(),
-            demonstration,
-            test=request.node.name,
-            with_javascript=options.get("java_script_enabled", True),
-            looked_at=set() if request.config.getoption("--all-inputs") else looked_at,
+        visitors.append(
+            Visitor(
+                context.new_page(),
+                demonstration,
+                test=request.node.name,
+                with_javascript=options.get("java_script_enabled", True),
+                looked_at=None if request.config.getoption("--all-inputs") else looked_at,
+            )
         )
+        return visitors[-1]
 
     yield make
-    for context in contexts:
-        context.close()
+    for number, visitor in enumerate(visitors):
+        if request.node.stash.get(_FAILED, False) and not visitor.page.is_closed():
+            visitor.keep_picture(f"failed-{number}")
+        visitor.context.close()
 
 
 @pytest.fixture

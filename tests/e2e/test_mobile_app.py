@@ -11,11 +11,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import create_engine, text
 
 from tests.e2e.conftest import NewVisitor
 from tests.e2e.demonstration import Demonstration, code_in
-from tests.e2e.test_passkeys import EMAIL_LEVEL, SMALL, WIDE, Phone, enter, forget_sessions, turn_on
+from tests.e2e.test_passkeys import EMAIL_LEVEL, SMALL, WIDE, Phone, empty, enter, forget_sessions, turn_on
 from tests.e2e.test_passkeys import tidy as tidy
 from tests.e2e.visitor import Visitor
 
@@ -189,9 +188,10 @@ def test_an_answer_that_the_app_did_not_ask_for_is_not_believed(new_visitor: New
     ],
 )
 def test_after_a_code_on_a_phone_one_gesture_is_offered_for_the_next_time(
-    new_visitor: NewVisitor, tidy: None, new_app: NewApp, screen: dict[str, Any]
+    new_visitor: NewVisitor, demonstration: Demonstration, tidy: None, new_app: NewApp, screen: dict[str, Any]
 ) -> None:
-    forget_promotions(new_visitor().demonstration)
+    # Every test has the one account, which is asked three times in all.
+    empty(demonstration, "passkey_promotions")
     app, visitor = new_app(), new_visitor(**{**SMALL, "user_agent": ANDROID, **screen})
     phone = Phone(visitor.page)
     open_app(visitor, app)
@@ -215,12 +215,3 @@ def test_after_a_code_on_a_phone_one_gesture_is_offered_for_the_next_time(
     forget_sessions(visitor)
     phone.let(False)
     open_app_by_passkey(visitor, phone, app)
-
-
-def forget_promotions(demonstration: Demonstration) -> None:
-    """Every test has the one account, which is asked three times in all."""
-    url = demonstration.environ.get("IDP_DATABASE_URL", f"sqlite:///{demonstration.folder}/sesame.db")
-    engine = create_engine(url)
-    with engine.begin() as connection:
-        connection.execute(text("DELETE FROM passkey_promotions"))
-    engine.dispose()

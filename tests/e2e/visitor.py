@@ -11,9 +11,10 @@ from tests.e2e.demonstration import Demonstration, code_in
 
 NIR = "1 99 13 99 999 001"
 PASSWORD = "demo-motdepasse-1"
-# Name and title of a page, and the window: its width, its colours, its language.
-Look = tuple[str, str, int, bool, str]
-_WINDOW = "[innerWidth, matchMedia('(prefers-color-scheme: dark)').matches, document.documentElement.lang]"
+# Name and title of a page, its language, and where that tells pages apart the window: its width and its colours.
+Look = tuple[object, ...]
+_LANGUAGE = "[document.documentElement.lang]"
+_WINDOW = "[document.documentElement.lang, innerWidth, matchMedia('(prefers-color-scheme: dark)').matches]"
 ARTEFACTS = Path(__file__).parents[2] / "test-artefacts"
 
 
@@ -29,8 +30,9 @@ class Visitor:
         with_javascript: bool = True,
         looked_at: set[Look] | None = None,
     ) -> None:
-        self._looked_at: set[Look] = set() if looked_at is None else looked_at
-        self.page, self.demonstration = page, demonstration
+        # What others have looked at closely already; None when every page is looked at, and pictured.
+        self._looked_at = looked_at
+        self.page, self.context, self.demonstration = page, page.context, demonstration
         self.seen: list[str] = []
         self._test, self._with_javascript = re.sub(r"\W+", "-", test).strip("-"), with_javascript
         self._complaints: list[str] = []
@@ -38,27 +40,32 @@ class Visitor:
         page.on("response", self._note)
 
     def look(self, name: str) -> None:
-        """Check that everybody can use the page; the first time that it is met in such a window, keep a picture too.
+        """Check that everybody can use the page; the first time that it is met, search it for what hinders people.
 
-        Only then it is searched for what hinders people: that takes longer than the walk to the page.
+        Only then: that takes longer than the walk to the page. With ``--all-inputs`` every time, and a picture is kept.
         """
         self.seen.append(name)
-        if self._is_new(name):
-            ARTEFACTS.mkdir(exist_ok=True)
-            path = ARTEFACTS / f"{self._test}-{len(self.seen):02d}-{name}.png"
-            self.page.screenshot(path=path, full_page=True)
-            if self._with_javascript:
+        if self._looked_at is None:
+            self.keep_picture(name)
+        if self._with_javascript:
+            if self._is_new(name):
                 found = Axe().run(self.page)
                 assert found.violations_count == 0, f"{name}: {found.generate_report()}"
-        if self._with_javascript:
             width = self.page.evaluate("[document.documentElement.scrollWidth, window.innerWidth]")
             assert width[0] <= width[1], f"{name} is {width[0]} px wide in a window of {width[1]} px"
         assert not self._complaints, f"{name}: the browser complains: {self._complaints}"
 
+    def keep_picture(self, name: str) -> None:
+        ARTEFACTS.mkdir(exist_ok=True)
+        path = ARTEFACTS / f"{self._test}-{len(self.seen):02d}-{name}.png"
+        self.page.screenshot(path=path, full_page=True)
+
     def _is_new(self, name: str) -> bool:
-        if not self._with_javascript:
+        if self._looked_at is None:
             return True
-        look = (name, self.page.title(), *self.page.evaluate(_WINDOW))
+        # Templates of the provider are measured in every window by `tests/pages/test_axe.py`, the others only here.
+        has_samples = re.match(rf"{self.demonstration.addresses.provider}/(?!docs)", self.page.url) is not None
+        look = (name, self.page.title(), *self.page.evaluate(_LANGUAGE if has_samples else _WINDOW))
         is_new = look not in self._looked_at
         self._looked_at.add(look)
         return is_new

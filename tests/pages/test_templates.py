@@ -64,10 +64,22 @@ def test_every_page_template_has_a_sample() -> None:
 
 @in_both
 @everything
-def test_a_page_renders_and_is_well_formed(render: Render, template: str, case: str, locale: str) -> None:
-    html = render(template, case, locale)
+def test_a_page_keeps_the_promises_of_the_frame(render: Render, template: str, case: str, locale: str) -> None:
+    """It is well formed, loads nothing from elsewhere, says what belongs together, and sends its token with each form.
 
+    One test, for a page is rendered and read once.
+    """
+    html = render(template, case, locale)
     page = Page(html)
+
+    check_is_well_formed(page, html, locale)
+    check_loads_nothing_from_elsewhere_and_needs_no_weak_policy(page)
+    check_labels_and_descriptions_point_at_something(page)
+    if template != "form_post.html":
+        check_every_form_of_ours_carries_its_token(html)
+
+
+def check_is_well_formed(page: Page, html: str, locale: str) -> None:
     assert not page.open
     assert len(page.ids) == len(set(page.ids)), "an id stands twice"
     assert page.all("html") == [{"lang": locale, "dir": "ltr"}]
@@ -76,13 +88,7 @@ def test_a_page_renders_and_is_well_formed(render: Render, template: str, case: 
     assert len(html.encode()) < 20_000
 
 
-@in_both
-@everything
-def test_a_page_loads_nothing_from_elsewhere_and_needs_no_weak_policy(
-    render: Render, template: str, case: str, locale: str
-) -> None:
-    page = Page(render(template, case, locale))
-
+def check_loads_nothing_from_elsewhere_and_needs_no_weak_policy(page: Page) -> None:
     for tag, attrs in page.tags:
         assert "style" not in attrs, tag
         assert not [name for name in attrs if name.startswith("on")], tag
@@ -95,11 +101,7 @@ def test_a_page_loads_nothing_from_elsewhere_and_needs_no_weak_policy(
         assert frame["sandbox"] == "", "which may do nothing"
 
 
-@in_both
-@everything
-def test_labels_and_descriptions_point_at_something(render: Render, template: str, case: str, locale: str) -> None:
-    page = Page(render(template, case, locale))
-
+def check_labels_and_descriptions_point_at_something(page: Page) -> None:
     ids = set(page.ids)
     for _tag, attrs in page.tags:
         for name in ("for", "aria-describedby", "aria-labelledby", "aria-controls"):
@@ -112,13 +114,10 @@ def test_labels_and_descriptions_point_at_something(render: Render, template: st
     assert typed <= labelled
 
 
-@everything
-def test_every_form_of_ours_carries_its_token(render: Render, template: str, case: str) -> None:
-    html = render(template, case)
-
+def check_every_form_of_ours_carries_its_token(html: str) -> None:
     for form in re.findall(r"<form\b.*?</form>", html, re.S):
         scope = (re.search(r'action="/(?:signin/|device/confirm/)?([^"/]+)', form) or [None, ""])[1]
-        if template != "form_post.html" and 'method="get"' not in form:
+        if 'method="get"' not in form:
             assert f'<input type="hidden" name="csrf" value="token-of-{scope}">' in form
 
 

@@ -6,10 +6,12 @@ beside it. Visitors come through `Front`, which does what every reverse proxy do
 
 import itertools
 import os
+import re
 import signal
 import subprocess
 import sys
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -35,7 +37,7 @@ from tests.servers import free_port
 ROOT = Path(__file__).parents[2]
 PASSWORD = "drill-motdepasse-1"
 CALLBACK = "https://rp.example.fr/callback"
-START_WITHIN = 60.0
+START_WITHIN = 180.0
 # A request that gets no answer for this long has failed, as a browser's would.
 PATIENCE = 20.0
 CLIENT = {
@@ -243,6 +245,11 @@ class Site:
         """Return what nodes and workers are told: everything through the proxies."""
         return self._environ(self.database_proxy.port, self.redis_proxy.port)
 
+    @property
+    def environ_beside(self) -> dict[str, str]:
+        """Return what the drill itself is told: the stores as they are."""
+        return self._environ(self.postgresql.port, self.redis.port)
+
     def people(self, count: int) -> list[Person]:
         """Return people whom no other drill knows."""
         with self.app.app_context():
@@ -275,12 +282,16 @@ class Site:
             node.wait_until_ready(within)
         return time.monotonic() - started
 
+    def troubles(self) -> Counter[str]:
+        """Return what nodes said of pages that they could not serve, by the kind of fault."""
+        return Counter(re.findall(r'"error_type": "(\w+)"', self.logs()))
+
     def logs(self) -> str:
         """Return what nodes and workers have written."""
         return "".join(process.log.read_text() for process in (*self.nodes, *self.workers))
 
     def _prepare(self) -> Flask:
-        app = create_app(load_settings(self._environ(self.postgresql.port, self.redis.port)))
+        app = create_app(load_settings(self.environ_beside))
         with app.app_context():
             db.create_all()
             keys.ensure_signing_keys()

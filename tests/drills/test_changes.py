@@ -50,13 +50,14 @@ def test_key_rotation_under_load(site: Site, figures: Figures) -> None:
         # Some are signed before the nodes know, within a second; then all by the new one.
         wait_until(lambda: load.faults or set(jwks.used) - before, 30, "the new key signs nothing")
         load.wait_for(8)
+        troubles = site.troubles()
 
     assert load.faults == []
     assert {*published.values()} == {"published"}
     assert {*too_soon.values()} <= {"waiting", "published"}
     assert {*rotated.values()} == {"rotated"}
     assert jwks.unknown == []
-    assert [visitor.seen for visitor in load.visitors if visitor.seen] == []
+    assert [visitor.seen for visitor in load.visitors if visitor.seen] == [], troubles
     figures.add("sign-ins that succeed", f"{len(load.done)} of {len(load.visitors)}")
     figures.add("ID tokens verified, by key", ", ".join(map(str, jwks.used.values())))
     figures.add("ID tokens whose key a service's copy lacked", len(jwks.unknown))
@@ -88,7 +89,7 @@ def test_deploy_and_rollback_under_load(site: Site, figures: Figures) -> None:
     drop_columns(site)
     assert load.faults == []
     assert all(begun_before), [(one.status, one.heading, one.path) for one in (*held, between)]
-    assert [visitor.seen for visitor in (*load.visitors, *held, between) if visitor.seen] == []
+    assert [visitor.seen for visitor in (*load.visitors, *held, between) if visitor.seen] == [], site.troubles()
     assert min(by_version["today"], by_version[OURS]) >= 4, by_version
     assert mails_by_next
     assert_nothing_is_open(site, [*load.visitors, *held, between])

@@ -71,7 +71,8 @@ class Moment(TypeDecorator[datetime]):
 
 def release() -> None:
     """End the read transaction before slow work, so that no lock or connection is held during it."""
-    db.session.rollback()
+    if db.session.registry.has():
+        db.session.rollback()
 
 
 def look_up(statement: Executable) -> Sequence[Row[Any]]:

@@ -15,7 +15,7 @@ from typing import Any
 import psycopg
 from psycopg.pq import DiagnosticField, ExecStatus, Format
 from pydantic_core import from_json, to_json
-from sqlalchemy import JSON, DateTime, Engine, Executable, Integer, LargeBinary, String
+from sqlalchemy import JSON, Boolean, DateTime, Engine, Executable, Integer, LargeBinary, String
 from sqlalchemy.dialects.postgresql import psycopg as dialects
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.pool import PoolProxiedConnection
@@ -161,6 +161,7 @@ _READERS: tuple[tuple[type[Any], Callable[[bytes], Any]], ...] = (
     (DateTime, _read_moment),
     (JSON, from_json),
     (String, bytes.decode),
+    (Boolean, lambda raw: raw != b"\0"),
     (Integer, lambda raw: int.from_bytes(raw, signed=True)),
     (LargeBinary, bytes),
 )

@@ -155,7 +155,7 @@ def sign_in_session(
         clients=old.clients if stays and old else (),
     )
     new_cookie = _keep(session, now)
-    _write_record(session, new_cookie, device_label, now)
+    _write_record(session, new_cookie, device_label, now, is_new=not stays)
     return new_cookie, session
 
 
@@ -306,10 +306,10 @@ def _living_records(account_id: str, now: datetime) -> list[SessionRecord]:
     return list(db.session.scalars(query.order_by(SessionRecord.created_at)))
 
 
-def _write_record(session: Session, cookie: str, device_label: str, now: datetime) -> None:
+def _write_record(session: Session, cookie: str, device_label: str, now: datetime, *, is_new: bool) -> None:
     if session.sid is None or session.account_id is None or session.acr is None:
         raise ValueError("only a complete sign-in has a record")
-    record = db.session.get(SessionRecord, session.sid)
+    record = None if is_new else db.session.get(SessionRecord, session.sid)
     if record is None:
         living = _living_records(session.account_id, now)
         for oldest in living[: max(0, len(living) - _SESSIONS_PER_ACCOUNT + 1)]:

@@ -8,15 +8,24 @@ is in the table, so it says nothing by itself, gives credit to its own accounts 
 from datetime import datetime
 from typing import Final
 
-from sqlalchemy import select, update
+from sqlalchemy import bindparam, select, update
 
 from idp import clock, crypto, entropy
 from idp.accounts.models import KnownDevice
 from idp.db import db
+from idp.prepared import Prepared
 from idp.settings import settings
 
 _LONGEST_COOKIE: Final = 200
 _LONGEST_LABEL: Final = 80
+_FIND = Prepared(
+    select(KnownDevice.created_at).where(
+        KnownDevice.device_hash == bindparam("device_hash", type_=KnownDevice.device_hash.type),
+        KnownDevice.account_id == bindparam("account_id", type_=KnownDevice.account_id.type),
+        KnownDevice.revoked_at.is_(None),
+        KnownDevice.last_seen_at > bindparam("seen_after", type_=KnownDevice.last_seen_at.type),
+    )
+)
 
 
 def remember_device(cookie: str | None, account_id: str, label: str, now: datetime) -> str:
@@ -34,7 +43,7 @@ def remember_device(cookie: str | None, account_id: str, label: str, now: dateti
             .values(device_hash=device_hash)
             .execution_options(synchronize_session=False)
         )
-    _keep(device_hash, account_id, label, now)
+    _keep(device_hash, account_id, label, now, is_new=old_hash is None)
     return f"{value}.{_sign(value)}"
 
 
@@ -58,17 +67,7 @@ def is_recognised(cookie: str | None, account_id: str) -> bool:
 
 def find_device(cookie: str | None, account_id: str | None, *, now: datetime) -> str | None:
     """The device's name in our tables if it is recognised for this account; asks the database for no account too."""
-    device_hash = _read_cookie(cookie)
-    if device_hash is None:
-        return None
-    return db.session.scalars(
-        select(KnownDevice.device_hash).where(
-            KnownDevice.device_hash == device_hash,
-            KnownDevice.account_id == (account_id or ""),
-            KnownDevice.revoked_at.is_(None),
-            KnownDevice.last_seen_at > now - settings.lifetimes.known_device,
-        )
-    ).one_or_none()
+    return _read_cookie(cookie) if _recognised_since(cookie, account_id, now) else None
 
 
 def find_lane(cookie: str | None, account_id: str | None, *, now: datetime) -> str | None:
@@ -77,13 +76,22 @@ def find_lane(cookie: str | None, account_id: str | None, *, now: datetime) -> s
     Named by when the device was first recognised, not by its cookie: every sign-in in that browser, also another
     person's, draws a new cookie, and must not wipe the count. Asks the database for no account too.
     """
-    device = db.session.get(KnownDevice, (find_device(cookie, account_id, now=now) or "", account_id or ""))
-    return _lane_of(device) if device else None
+    since = _recognised_since(cookie, account_id, now)
+    return _lane_of(since) if since else None
+
+
+def _recognised_since(cookie: str | None, account_id: str | None, now: datetime) -> datetime | None:
+    device_hash = _read_cookie(cookie)
+    if device_hash is None:
+        return None
+    seen_after = now - settings.lifetimes.known_device
+    row = _FIND.run({"device_hash": device_hash, "account_id": account_id or "", "seen_after": seen_after})
+    return row.created_at if row else None
 
 
 def lanes_of(account_id: str) -> list[str]:
     """Return the lanes of every device that is recognised for an account."""
-    return [_lane_of(device) for device in list_devices(account_id)]
+    return [_lane_of(device.created_at) for device in list_devices(account_id)]
 
 
 def list_devices(account_id: str) -> list[KnownDevice]:
@@ -101,8 +109,8 @@ def revoke_devices(account_id: str, *, now: datetime, device_hash: str | None = 
     return len(ended.all())
 
 
-def _keep(device_hash: str, account_id: str, label: str, now: datetime) -> None:
-    device = db.session.get(KnownDevice, (device_hash, account_id))
+def _keep(device_hash: str, account_id: str, label: str, now: datetime, *, is_new: bool = False) -> None:
+    device = None if is_new else db.session.get(KnownDevice, (device_hash, account_id))
     if device is None:
         device = KnownDevice(device_hash=device_hash, account_id=account_id, created_at=now)
         db.session.add(device)
@@ -110,8 +118,8 @@ def _keep(device_hash: str, account_id: str, label: str, now: datetime) -> None:
     db.session.flush()
 
 
-def _lane_of(device: KnownDevice) -> str:
-    return f"device-{device.created_at:%Y%m%dT%H%M%S.%f}"
+def _lane_of(since: datetime) -> str:
+    return f"device-{since:%Y%m%dT%H%M%S.%f}"
 
 
 def _read_cookie(cookie: str | None) -> str | None:

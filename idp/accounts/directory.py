@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import select, update
+from sqlalchemy import bindparam, select, update
 from sqlalchemy.exc import IntegrityError
 
 from idp import clock, crypto, entropy, security_events
@@ -16,10 +16,16 @@ from idp.accounts.new_passwords import check_new_password
 from idp.accounts.nir import parse_nir
 from idp.accounts.passwords import hash_password
 from idp.db import db
+from idp.prepared import Prepared
 
 # Where nobody is: RFC 2606 §2, and the numbers that ARCEP keeps for works of fiction.
 _NOWHERE = "nobody.invalid"
 _NO_NUMBER = "+3363998"
+_FIND_CREDENTIALS = Prepared(
+    select(Account.id, Account.password_hash, Account.status).where(
+        Account.nir_index == bindparam("nir_index", type_=Account.nir_index.type)
+    )
+)
 
 
 class DuplicateAccount(Exception):
@@ -71,9 +77,7 @@ def find_accounts_by_mobile(mobile: str) -> Sequence[Account]:
 
 
 def find_credentials(nir: str) -> Credentials | None:
-    row = db.session.execute(
-        select(Account.id, Account.password_hash, Account.status).where(Account.nir_index == index_nir(nir))
-    ).one_or_none()
+    row = _FIND_CREDENTIALS.run({"nir_index": index_nir(nir)})
     return None if row is None else Credentials(row.id, row.password_hash, row.status)
 
 

@@ -12,9 +12,9 @@ from idp import metrics
 from idp.accounts import devices, directory, events, provision, throttle
 from idp.accounts.directories import current_directory
 from idp.accounts.directory import Credentials
-from idp.accounts.models import Account, index_nir
+from idp.accounts.models import index_nir
 from idp.accounts.outside import Directory, DirectoryAway
-from idp.accounts.passwords import HashingBusy, PasswordCheck, check_password, check_room, hash_password, usable_form
+from idp.accounts.passwords import HashingBusy, check_password, check_room, hash_password, usable_form
 from idp.db import db, release
 
 
@@ -22,7 +22,7 @@ from idp.db import db, release
 class Authenticated:
     """The password is right. A « restricted » account comes this far too and is shown U10."""
 
-    account: Account
+    account_id: str
 
 
 @dataclass(frozen=True)
@@ -63,14 +63,14 @@ def authenticate(
         return Paused(attempt.until)
     try:
         if asked:
-            account = _ask_directory(asked, nir, password, now)
+            entitled = _ask_directory(asked, nir, password, now)
         else:
-            account = _check_here(found, password, whose=address, patient=patient)
+            entitled = _check_here(nir, found, password, whose=address, patient=patient)
     except (HashingBusy, DirectoryAway):
         throttle.give_back_attempt(nir_index=nir_index, device=device)
         metrics.PASSWORD.labels(outcome="busy").inc()
         raise
-    if account is None:
+    if entitled is None:
         throttle.count_wrong_password(nir_index=nir_index, device=device, address=address, password=password, now=now)
         _record("wrong", account_id, device)
         if attempt.pause_until is None:
@@ -78,8 +78,8 @@ def authenticate(
         metrics.PAUSES.labels(kind="password").inc()
         return Paused(attempt.pause_until)
     throttle.clear_wrong_passwords(nir_index=nir_index, device=device)
-    _record("ok", account.id, device)
-    return Authenticated(account)
+    _record("ok", entitled, device)
+    return Authenticated(entitled)
 
 
 def _check_room(address: str, patient: bool) -> None:
@@ -91,45 +91,40 @@ def _check_room(address: str, patient: bool) -> None:
         raise
 
 
-def _check_here(found: Credentials | None, password: str, *, whose: str, patient: bool) -> Account | None:
-    """Compare with the hash that is kept here."""
-    stored = found.password_hash if found else None
-    check = check_password(stored, password, whose=whose, patient=patient)
-    account = _find_entitled(found, check)
-    if account is not None and check.needs_rehash and account.password_hash is not None:
-        account = _strengthen(account.id, old=account.password_hash, password=password)
-    return account
+def _check_here(nir: str, found: Credentials | None, password: str, *, whose: str, patient: bool) -> str | None:
+    """Compare with the hash that is kept here; return the id of the account that may go on."""
+    check = check_password(found.password_hash if found else None, password, whose=whose, patient=patient)
+    if found is None or not check.ok or found.status == "disabled":
+        return None
+    # Read again: the password may have been changed, or the account disabled, while the hash was computed.
+    again = directory.find_credentials(nir)
+    if again is None or again.status == "disabled":
+        return None
+    if (again.account_id, again.password_hash) != (found.account_id, found.password_hash):
+        return None
+    if check.needs_rehash and found.password_hash is not None:
+        _strengthen(found.account_id, old=found.password_hash, password=password)
+    return found.account_id
 
 
-def _ask_directory(asked: Directory, nir: str, password: str, now: datetime) -> Account | None:
+def _ask_directory(asked: Directory, nir: str, password: str, now: datetime) -> str | None:
     """Let an outside directory judge the password; its person's account is made if there is none."""
     typed = usable_form(password)
     # Such a password can be nobody's: refused alike for all, before any work (AC-59, AC-61).
     if not typed:
         return None
     person = asked.authenticate(nir, typed)
-    return provision.admit(person, asked, now=now) if person is not None else None
+    account = provision.admit(person, asked, now=now) if person is not None else None
+    return account.id if account is not None else None
 
 
-def _find_entitled(found: Credentials | None, check: PasswordCheck) -> Account | None:
-    if found is None or not check.ok or found.status == "disabled":
-        return None
-    # Read again: the password may have been changed, or the account disabled, while the hash was computed.
-    account = directory.find_account(found.account_id)
-    if account is None or account.status == "disabled" or account.password_hash != found.password_hash:
-        return None
-    return account
-
-
-def _strengthen(account_id: str, *, old: str, password: str) -> Account:
-    release()
+def _strengthen(account_id: str, *, old: str, password: str) -> None:
     try:
         directory.strengthen_hash(account_id, old=old, new=hash_password(password))
         db.session.commit()
     except HashingBusy:
         # The next sign-in will do it.
         release()
-    return directory.get_account(account_id)
 
 
 def _record(

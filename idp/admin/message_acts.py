@@ -15,8 +15,9 @@ from idp.admin.client_acts import Nothing, Plan
 from idp.admin.faults import Invalid, NotFound
 from idp.admin.operation_acts import put_operation
 from idp.admin.schema import Strict
+from idp.i18n import catalogue
 from idp.messages.gsm7 import count_septets
-from idp.messages.overrides import find_text_faults, ours_of, replaceable_texts
+from idp.messages.overrides import find_text_faults, replaceable_texts
 from idp.operations import find_operation, list_operations, texts_of_the_start
 from idp.settings import settings
 
@@ -67,7 +68,7 @@ def configured_texts(text_id: str) -> dict[str, str]:
     """Return the words of the start: the operator's file's, or ours."""
     theirs = texts_of_the_start()
     return {
-        locale: theirs.get(locale, {}).get(text_id) or ours_of(locale).gettext(text_id) for locale in settings.locales
+        locale: theirs.get(locale, {}).get(text_id) or catalogue(locale).gettext(text_id) for locale in settings.locales
     }
 
 

@@ -19,7 +19,7 @@ from idp.messages.undeliverable import is_undeliverable
 from idp.mfa import guard
 from idp.mfa.passkeys import count_passkeys
 from idp.mfa.recovery_codes import count_recovery_codes
-from idp.mfa.totp import has_totp
+from idp.mfa.totp import find_totp
 
 # What of the trail helps an adviser; the rest is for auditors.
 GLOSSARY: Final = frozenset(
@@ -60,7 +60,7 @@ def view_case(case: Case, now: datetime) -> dict[str, Any]:
         "sends": list_sends(account.id),
         "passkeys": count_passkeys(account.id),
         "devices": len(devices.list_devices(account.id)),
-        "authenticator": has_totp(account),
+        "authenticator": find_totp(account.id) is not None,
         "recovery_codes": count_recovery_codes(account.id),
         "sign_ins": [one.created_at for one in session.last_records(account.id, 3)],
         "events": list_events(Wanted(account_id=account.id)),

@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from typing import Any, cast
 
-from sqlalchemy import ColumnElement, and_, case, delete, exists, func, literal, or_, select, update
+from sqlalchemy import ColumnElement, and_, bindparam, case, delete, exists, func, literal, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import aliased
 
@@ -21,6 +21,7 @@ from idp.messages.models import FINISHED, Message, Outbox, Status
 from idp.messages.return_path import make_token
 from idp.messages.transport import Answer, Receipt
 from idp.messages.undeliverable import mark_undeliverable, tag_of
+from idp.prepared import Prepared
 
 _INSERT: dict[str, Any] = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}
 # A message without a deadline of its own is not worth sending later than this.
@@ -33,6 +34,13 @@ _WIPED: dict[str, Any] = {"recipient": None, "content": None, "locked_until": No
 
 # The address itself is what is wrong.
 _NO_MAILBOX = frozenset({"mailbox", "address"})
+
+_FIND_DELIVERY = Prepared(
+    select(Outbox.channel, Outbox.state, Outbox.changed_at, Outbox.answer_class)
+    .where(Outbox.subject_ref == bindparam("subject_ref", type_=Outbox.subject_ref.type))
+    .order_by(Outbox.id.desc())
+    .limit(1)
+)
 
 _listeners: set[Callable[[], None]] = set()
 
@@ -119,12 +127,7 @@ def enqueue(
 
 def delivery_of(subject_ref: str) -> Delivery | None:
     """Return how far the newest message of this reference has come."""
-    row = db.session.execute(
-        select(Outbox.channel, Outbox.state, Outbox.changed_at, Outbox.answer_class)
-        .where(Outbox.subject_ref == subject_ref)
-        .order_by(Outbox.id.desc())
-        .limit(1)
-    ).one_or_none()
+    row = _FIND_DELIVERY.run({"subject_ref": subject_ref})
     return Delivery(row.channel, cast(Status, row.state), row.changed_at, row.answer_class) if row else None
 
 

@@ -10,12 +10,10 @@ import tomllib
 from functools import lru_cache
 from pathlib import Path
 
-from babel.support import NullTranslations, Translations
-
+from idp.i18n import catalogue
 from idp.messages.gsm7 import ONE_SMS, count_septets, is_gsm7
 
 Texts = dict[str, dict[str, str]]
-_CATALOGUES = Path(__file__).parent.parent / "translations"
 _OURS_TO_GIVE = re.compile(r"(mail|sms)\.[a-z0-9._-]+|fraud")
 _LINK = re.compile(r"https?:|www\.", re.IGNORECASE)
 _PLACEHOLDER = re.compile(r"%\((\w+)\)s")
@@ -46,22 +44,16 @@ def read_overrides(path: Path, locales: tuple[str, ...]) -> tuple[Texts, list[st
     return (texts, []) if not faults else ({}, faults)
 
 
-@lru_cache(maxsize=20)
-def ours_of(locale: str) -> NullTranslations:
-    """Return our own texts in a language."""
-    return Translations.load(_CATALOGUES, [locale])
-
-
 @lru_cache(maxsize=1)
 def replaceable_texts() -> tuple[str, ...]:
     """Return the ids of the texts of our messages."""
-    known = getattr(ours_of("fr"), "_catalog", {})
+    known = getattr(catalogue("fr"), "_catalog", {})
     return tuple(sorted(str(one) for one in known if isinstance(one, str) and _OURS_TO_GIVE.fullmatch(one)))
 
 
 def find_text_faults(text_id: str, text: object, locale: str) -> list[str]:
     """Return why a text cannot take the place of ours."""
-    original = ours_of(locale).gettext(text_id)
+    original = catalogue(locale).gettext(text_id)
     if original == text_id or not _OURS_TO_GIVE.fullmatch(text_id):
         return ["is no text of our messages"]
     if text is None:

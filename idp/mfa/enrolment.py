@@ -9,7 +9,7 @@ from typing import Any
 
 from idp import metrics
 from idp.accounts.contacts import mask_email
-from idp.accounts.models import Account
+from idp.accounts.models import Person
 from idp.db import db
 from idp.messages import outbox
 from idp.messages.alerts import alert
@@ -30,7 +30,7 @@ class NotEnrolled(Exception):
         self.is_model = reason == "model"
 
 
-def ask_to_enrol(account: Account, *, place: str) -> dict[str, Any]:
+def ask_to_enrol(account: Person, *, place: str) -> dict[str, Any]:
     """Return what the browser needs to make a passkey for an account; commits."""
     options = ask_to_register(
         account_id=account.id,
@@ -43,7 +43,7 @@ def ask_to_enrol(account: Account, *, place: str) -> dict[str, Any]:
     return options
 
 
-def enrol(account: Account, answer: str, *, place: str, device: str, now: datetime) -> Passkey:
+def enrol(account: Person, answer: str, *, place: str, device: str, now: datetime) -> Passkey:
     """Keep the passkey that a browser made and tell every channel of its owner, or raise `NotEnrolled`; commits."""
     account_id = account.id
     try:
@@ -64,7 +64,7 @@ def enrol(account: Account, answer: str, *, place: str, device: str, now: dateti
     return added
 
 
-def user_name(account: Account) -> str:
+def user_name(account: Person) -> str:
     """Return what a phone shows beside the passkey: never the NIR, and enough to tell two people apart."""
     name, email = account.profile.get("name"), account.email
     return str(name or (mask_email(email).text if email else settings.site_name))

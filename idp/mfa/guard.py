@@ -61,11 +61,14 @@ def find_pause(account_id: str, lane: str, now: datetime) -> CodePause | None:
             CodeGuard.account_id == account_id, CodeGuard.lane == lane
         )
     ).one_or_none()
-    if guard is None:
-        return None
-    if guard.failures >= settings.code.account_failures_stop:
+    return None if guard is None else pause_of(guard.failures, guard.paused_until, now)
+
+
+def pause_of(failures: int, paused_until: datetime | None, now: datetime) -> CodePause | None:
+    """Return the pause of a lane in which so many wrong codes were counted, if any."""
+    if failures >= settings.code.account_failures_stop:
         return CodePause(None)
-    return CodePause(guard.paused_until) if guard.paused_until and guard.paused_until > now else None
+    return CodePause(paused_until) if paused_until and paused_until > now else None
 
 
 def count_try(account_id: str, lane: str, now: datetime) -> Counted | Busy | CodePause:
@@ -116,9 +119,9 @@ def give_back_try(account_id: str, lane: str) -> None:
     db.session.commit()
 
 
-def clear_guard(account_id: str, lane: str) -> None:
-    """Forget the wrong codes of a lane after a complete sign-in; the caller commits."""
-    db.session.execute(delete(CodeGuard).where(CodeGuard.account_id == account_id, CodeGuard.lane == lane))
+def clear_guard(account_id: str, *lanes: str) -> None:
+    """Forget the wrong codes of some lanes after a complete sign-in; the caller commits."""
+    db.session.execute(delete(CodeGuard).where(CodeGuard.account_id == account_id, CodeGuard.lane.in_(lanes)))
 
 
 def clear_guards(account_id: str) -> int:

@@ -5,11 +5,9 @@ from dataclasses import dataclass
 
 from idp import operations
 from idp.accounts.contacts import Masked, mask_email, mask_mobile
-from idp.accounts.models import Account
-from idp.mfa.passkeys import has_passkeys
-from idp.mfa.plugged import bearer_of, plugged
-from idp.mfa.recovery_codes import has_recovery_codes
-from idp.mfa.totp import has_totp
+from idp.accounts.models import Person
+from idp.mfa.overview import Overview, find_overview
+from idp.mfa.plugged import find_bearer, plugged
 from idp.settings import settings
 
 
@@ -19,11 +17,11 @@ class Method:
 
     channel: str
     proof: str
-    destination: Callable[[Account], str | None]
+    destination: Callable[[Person], str | None]
     mask: Callable[[str], Masked]
     is_offered: Callable[[], bool]
 
-    def find_destination(self, account: Account) -> str | None:
+    def find_destination(self, account: Person) -> str | None:
         """Return where the account's codes go, or ``None`` if this factor cannot be used."""
         return self.destination(account) if self.is_offered() else None
 
@@ -33,15 +31,15 @@ class Factor:
     """A second factor that sends nothing: the account holder has it at hand."""
 
     proof: str
-    is_enrolled: Callable[[Account], bool]
+    is_enrolled: Callable[[Overview], bool]
     is_offered: Callable[[], bool]
 
 
-def _verified_email(account: Account) -> str | None:
+def _verified_email(account: Person) -> str | None:
     return account.email if account.email_verified_at else None
 
 
-def _verified_mobile(account: Account) -> str | None:
+def _verified_mobile(account: Person) -> str | None:
     return account.mobile if account.mobile_verified_at else None
 
 
@@ -52,7 +50,7 @@ METHODS: dict[str, Method] = {
 }
 
 
-def available_methods(account: Account) -> list[Method]:
+def available_methods(account: Person) -> list[Method]:
     """Return the factors that this account can use now."""
     return [method for method in METHODS.values() if method.find_destination(account)]
 
@@ -73,29 +71,30 @@ def offers_passkeys() -> bool:
 
 
 FACTORS: dict[str, Factor] = {
-    "passkey": Factor("passkey", has_passkeys, offers_passkeys),
-    "totp": Factor("totp", has_totp, lambda: True),
-    "recovery": Factor("recovery", has_recovery_codes, lambda: True),
+    "passkey": Factor("passkey", lambda account: account.has_passkeys, offers_passkeys),
+    "totp": Factor("totp", lambda account: account.has_totp, lambda: True),
+    "recovery": Factor("recovery", lambda account: account.has_recovery_codes, lambda: True),
 }
 
 
-def available_factors(account: Account) -> list[str]:
+def available_factors(account: Overview) -> list[str]:
     """Return the names of the factors without a code that this account can use now, those of plug-ins last."""
     ours = [name for name, factor in FACTORS.items() if factor.is_offered() and factor.is_enrolled(account)]
     theirs = plugged()
     # Most have none, and a sign-in asks on every page.
-    bearer = bearer_of(account) if theirs else None
+    bearer = find_bearer(account.id) if theirs else None
     return [*ours, *(name for name, factor in theirs.items() if bearer and factor.is_enrolled(bearer))]
 
 
-def enrolled_methods(account: Account) -> tuple[str, ...]:
+def enrolled_methods(account: Overview) -> tuple[str, ...]:
     """Return the names of every second factor that this account can use now, in the order in which pages offer them."""
     return (*available_factors(account), *(method.channel for method in available_methods(account)))
 
 
-def usable_methods(account: Account) -> tuple[str, ...]:
-    """Return the names of its second factors that are not switched off."""
-    return tuple(name for name in enrolled_methods(account) if not operations.is_off(name))
+def usable_methods(account_id: str) -> tuple[str, ...]:
+    """Return the names of an account's second factors that are not switched off."""
+    account = find_overview(account_id)
+    return tuple(name for name in enrolled_methods(account) if not operations.is_off(name)) if account else ()
 
 
 def switches() -> tuple[str, ...]:

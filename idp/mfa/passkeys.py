@@ -12,7 +12,6 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Mapped, mapped_column
 
 from idp import entropy, security_events
-from idp.accounts.models import Account
 from idp.db import Base, Moment, db
 from idp.settings import settings
 
@@ -90,25 +89,10 @@ def list_passkeys(account_id: str) -> Sequence[Passkey]:
     ).all()
 
 
-def has_passkeys(account: Account) -> bool:
-    """Tell whether an account can answer with a passkey."""
-    return count_passkeys(account.id) > 0
-
-
 def count_passkeys(account_id: str) -> int:
     """Return how many living passkeys an account has."""
     query = select(func.count()).where(Passkey.account_id == account_id, Passkey.revoked_at.is_(None))
     return db.session.execute(query).scalar_one()
-
-
-def last_removed_at(account_id: str) -> datetime | None:
-    """Return when an account last removed a passkey: what was proved by one before then counts no longer."""
-    return db.session.scalars(
-        select(Passkey.revoked_at)
-        .where(Passkey.account_id == account_id, Passkey.revoked_at.is_not(None))
-        .order_by(Passkey.revoked_at.desc())
-        .limit(1)
-    ).one_or_none()
 
 
 def user_handle_of(account_id: str) -> bytes | None:

@@ -11,7 +11,7 @@ from typing import Final, cast
 from flask import Flask, current_app
 
 from idp import crypto, entry_points, metrics
-from idp.accounts.models import Account
+from idp.accounts import directory
 from idp.db import release
 from idp.mfa import events, guard, second_factor
 from idp.mfa.levels import LEVELS, Level, register_level
@@ -89,17 +89,18 @@ def plugged() -> Mapping[str, SecondFactor]:
     return cast("dict[str, SecondFactor]", current_app.extensions["sesame"].get("second_factors", {}))
 
 
-def bearer_of(account: Account) -> Bearer:
+def find_bearer(account_id: str) -> Bearer:
     """Return what a plug-in is told of an account."""
+    account = directory.get_account(account_id)
     return Bearer(account.id, account.nir, account.email, account.mobile, account.profile)
 
 
-def check_plugged(name: str, account: Account, typed: str, *, lane: str, now: datetime) -> TryOutcome:
+def check_plugged(name: str, account_id: str, typed: str, *, lane: str, now: datetime) -> TryOutcome:
     """Say what became of a typed secret; of many that type the same one, one hears ``ok``. Commits.
 
     Raises `FactorAway`, and then nothing was counted.
     """
-    factor, bearer = plugged()[name], bearer_of(account)
+    factor, bearer = plugged()[name], find_bearer(account_id)
 
     def _is_right() -> bool:
         # No lock or connection is held while the plug-in thinks.

@@ -13,11 +13,10 @@ from sqlalchemy import ForeignKey
 from sqlalchemy.orm import Mapped, mapped_column
 
 from idp import crypto, metrics
-from idp.accounts.models import Account
 from idp.db import Base, Moment, db
 from idp.mfa import events
 from idp.mfa.methods import takes_passkeys
-from idp.mfa.passkeys import has_passkeys
+from idp.mfa.overview import Overview
 from idp.settings import PromotionSettings, settings
 
 Outcome = Literal["shown", "later", "never", "enrolled", "refused", "late"]
@@ -66,13 +65,13 @@ def may_promote(rules: PromotionSettings, facts: PromotionFacts) -> bool:
     return all(rule(rules, facts) for rule in RULES)
 
 
-def is_due(account: Account, *, service_id: str, now: datetime) -> bool:
+def is_due(account: Overview, *, service_id: str, now: datetime) -> bool:
     """Tell whether an account is asked after this sign-in."""
     allowed = settings.policy.methods
     if settings.passkeys.attestation.require:
         # The passkeys of phones prove no model.
         return False
-    if not takes_passkeys() or (allowed and "passkey" not in allowed) or has_passkeys(account):
+    if not takes_passkeys() or (allowed and "passkey" not in allowed) or account.has_passkeys:
         return False
     kept = db.session.get(PasskeyPromotion, account.id)
     facts = PromotionFacts(

@@ -11,7 +11,7 @@ from sqlalchemy import ForeignKey, String, delete, func, select, update
 from sqlalchemy.orm import Mapped, mapped_column
 
 from idp import crypto, entropy, metrics, security_events
-from idp.accounts.models import Account
+from idp.accounts.models import Person
 from idp.db import Base, Moment, db
 from idp.messages.alerts import alert
 from idp.mfa import events
@@ -54,11 +54,6 @@ def count_recovery_codes(account_id: str) -> int:
     return int(db.session.execute(query).scalar_one())
 
 
-def has_recovery_codes(account: Account) -> bool:
-    """Tell whether an account can use one now."""
-    return count_recovery_codes(account.id) > 0
-
-
 def made_at(account_id: str) -> datetime | None:
     """Return when the sheet was made."""
     return db.session.scalar(select(func.max(RecoveryCode.made_at)).where(RecoveryCode.account_id == account_id))
@@ -70,7 +65,7 @@ def parse_recovery_code(typed: str) -> str | None:
     return letters if len(letters) == LENGTH and set(letters) <= set(entropy.SPOKEN) else None
 
 
-def use_recovery_code(account: Account, typed: str, *, lane: str, device: str, now: datetime) -> RecoveryOutcome:
+def use_recovery_code(account: Person, typed: str, *, lane: str, device: str, now: datetime) -> RecoveryOutcome:
     """Use a code up and tell every channel; of many that type it one hears ``ok``. Commits."""
     account_id, letters = account.id, parse_recovery_code(typed)
     if letters is None:

@@ -21,6 +21,7 @@ from idp.mfa import events, guard
 from idp.mfa.codes import Challenge, Verdict, check_code, find_challenge
 from idp.mfa.guard import CodePause
 from idp.mfa.methods import METHODS, Method, usable_channels
+from idp.mfa.overview import Overview
 from idp.mfa.policy import RESET_CHANNEL
 from idp.mfa.sending import NotYet, Occasion, Sent, send_code
 from idp.ratelimit import Window
@@ -184,19 +185,19 @@ def change_password(
     events.password_reset(account_id=changed.id, channel=reset.channel, sessions=ended)
 
 
-def find_distrusted(account: Account, now: datetime) -> str | None:
+def find_distrusted(account: Overview, now: datetime) -> str | None:
     """Return the channel that may not be the second factor beside a password that came over it."""
     if account.reset_channel is None or account.reset_at is None:
         return None
     return account.reset_channel if now - account.reset_at < settings.code.distrust_after_reset else None
 
 
-def note_complete_sign_in(account_id: str, proofs: Iterable[str], lane: str) -> None:
-    """Forget the wrong reset codes of a lane, and the distrust if something else was proved; the caller commits."""
-    guard.clear_guard(account_id, f"reset:{lane}")
-    account = directory.get_account(account_id)
+def note_complete_sign_in(account: Overview, proofs: Iterable[str], lane: str) -> None:
+    """Forget the wrong codes of a lane, and the distrust if something else was proved; the caller commits."""
+    guard.clear_guard(account.id, lane, f"reset:{lane}")
     if account.reset_channel is not None and set(proofs) - {"pwd", RESET_CHANNEL, account.reset_channel}:
-        account.reset_channel = account.reset_at = None
+        kept = directory.get_account(account.id)
+        kept.reset_channel = kept.reset_at = None
 
 
 def _is_switched_off(reset: Reset) -> bool:

@@ -6,7 +6,7 @@ from typing import Literal
 from urllib.parse import urlsplit
 
 from idp import crypto, metrics, operations, ratelimit
-from idp.accounts.models import Account
+from idp.accounts.models import Person
 from idp.messages import compose, outbox, sms_budget
 from idp.messages.alerts import alert
 from idp.messages.stops import Stop, issue_stop
@@ -61,7 +61,7 @@ class NotYet:
 
 def send_code(
     *,
-    account: Account,
+    account: Person,
     method: Method,
     challenge_id: str | None,
     occasion: Occasion,
@@ -115,7 +115,7 @@ def forget_unused(account_id: str) -> None:
     state.clear(_UNUSED, account_id)
 
 
-def _warn_of_unused(account: Account, now: datetime) -> None:
+def _warn_of_unused(account: Person, now: datetime) -> None:
     """Tell the owner when three sign-ins of a day asked for a code and left it: the password is known (AC-41)."""
     if state.bump(_UNUSED, account.id, ttl=_DAY) == _UNUSED_BEFORE_ALERT + 1:
         alert(account, "codes-unused", now=now)
@@ -168,7 +168,7 @@ def _spend_recipient(destination: str, method: Method, allowance: str, now: date
 
 
 def _enqueue(
-    account: Account, destination: str, challenge: Challenge, occasion: Occasion, now: datetime, *, void: bool
+    account: Person, destination: str, challenge: Challenge, occasion: Occasion, now: datetime, *, void: bool
 ) -> None:
     message = compose.compose_code(
         challenge.channel,

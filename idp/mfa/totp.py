@@ -14,7 +14,6 @@ from sqlalchemy import BigInteger, ForeignKey, LargeBinary, delete, update
 from sqlalchemy.orm import Mapped, mapped_column
 
 from idp import crypto, entropy, metrics, security_events
-from idp.accounts.models import Account
 from idp.db import Base, Moment, db
 from idp.mfa import events
 from idp.mfa.tries import TryOutcome, try_once
@@ -71,11 +70,6 @@ def find_step(secret: str, digits: str, now: datetime, *, after: int = -1) -> in
 def find_totp(account_id: str) -> TotpSecret | None:
     """Return what is kept of an account's app."""
     return db.session.get(TotpSecret, account_id)
-
-
-def has_totp(account: Account) -> bool:
-    """Tell whether an account has an app."""
-    return find_totp(account.id) is not None
 
 
 def enrol_totp(account_id: str, secret: str, *, step: int, now: datetime) -> None:

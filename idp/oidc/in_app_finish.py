@@ -7,6 +7,7 @@ from idp import metrics, session
 from idp.accounts import devices, new_devices
 from idp.db import db
 from idp.messages.compose import label_device
+from idp.mfa.guard import UNKNOWN_DEVICES
 from idp.mfa.levels import level_of
 from idp.mfa.stopping import note_begun
 from idp.oidc import events
@@ -28,7 +29,7 @@ def finish_in_app(walk: AppWalk, facts: Facts, request: ProtocolRequest, now: da
     if not finish(done, "done", now, reason=facts.decision.reason):
         raise InvalidSession("the sign-in ended meanwhile")
     walk.forget()
-    begun = _sign_in(replace(walk, interaction=done), request, now)
+    begun = _sign_in(replace(walk, interaction=done), facts, request, now)
     asked, client = walk.asked, walk.client
     # The same last look as where a browser comes back: the right person, fresh enough, at the level.
     standing = Standing(asked, client, begun, walk.interaction.demand.fresh_after, has_walked=True)
@@ -45,16 +46,16 @@ def finish_in_app(walk: AppWalk, facts: Facts, request: ProtocolRequest, now: da
     return Answer(200, {"authorization_code": code})
 
 
-def _sign_in(walk: AppWalk, request: ProtocolRequest, now: datetime) -> Session:
+def _sign_in(walk: AppWalk, facts: Facts, request: ProtocolRequest, now: datetime) -> Session:
     """Begin a session that no browser holds: it is listed, ended and told of like every other."""
     interaction = walk.interaction
-    account_id, level = interaction.account_id, level_of(proof.name for proof in interaction.proofs)
-    if account_id is None or level is None:
+    account, level = facts.account, level_of(proof.name for proof in interaction.proofs)
+    if account is None or level is None:
         raise ValueError("an unfinished sign-in cannot be completed")
     browser = label_device(request.headers.get("user-agent", ""))
     label = " – ".join(part for part in (interaction.demand.service, browser) if part)
-    forgive(account_id, interaction.proofs, walk.lane(now))
-    is_new = devices.find_device(walk.device, account_id, now=now) is None
+    account_id = account.id
+    forgive(account, interaction.proofs, facts.lane)
     devices.remember_key(walk.session.jkt, account_id, label, now)
     cookie, begun = session.sign_in_session(
         None,
@@ -66,7 +67,7 @@ def _sign_in(walk: AppWalk, request: ProtocolRequest, now: datetime) -> Session:
         now=now,
     )
     sid = begun.sid or ""
-    if is_new:
+    if facts.lane == UNKNOWN_DEVICES:
         new_devices.note_new_device(account_id, sid=sid, label=label, now=now)
     if interaction.challenge_id and not note_begun(interaction.challenge_id, sid):
         # « Ce n'est pas vous ? » was answered between the right code and here.

@@ -72,7 +72,7 @@ def identify(walk: AppWalk, facts: Facts, request: ProtocolRequest, now: datetim
         return walk, {"reason": "paused", "retry_after": seconds(answer.until, now)}
     if isinstance(answer, Refused):
         return walk, {"reason": "credentials", "tries_left": answer.tries_left}
-    return walk.changed(now, **identified_as(answer.account.id, "pwd", now)), {}
+    return walk.changed(now, **identified_as(answer.account_id, "pwd", now)), {}
 
 
 def answer_passkey(walk: AppWalk, facts: Facts, request: ProtocolRequest, now: datetime) -> Done:

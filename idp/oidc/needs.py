@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from urllib.parse import urlsplit
 
-from idp.accounts import directory
 from idp.mfa.levels import ACR_VALUES, is_at_least, reaches
 from idp.mfa.methods import usable_methods
 from idp.mfa.policy import can_reach
@@ -126,8 +125,7 @@ def _wishes_more(standing: Standing) -> bool:
         return False
     if reaches(session.acr, wished):
         return False
-    account = directory.find_account(session.account_id)
-    return account is not None and can_reach(usable_methods(account), wished)
+    return can_reach(usable_methods(session.account_id), wished)
 
 
 def _needs_consent(standing: Standing) -> bool:

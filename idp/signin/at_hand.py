@@ -8,14 +8,14 @@ from werkzeug.exceptions import BadRequest
 from werkzeug.wrappers import Response
 
 from idp import clock, metrics
-from idp.accounts.models import Account
 from idp.messages import outbox
 from idp.messages.compose import label_device
+from idp.mfa.overview import Overview
 from idp.mfa.recovery_codes import use_recovery_code
 from idp.mfa.totp import check_totp
 from idp.mfa.typed_code import LONGEST_BYTES, CodeFault, parse_code
 from idp.signin.forms import FieldError, error, one_field
-from idp.signin.journey import Facts, lane_of
+from idp.signin.journey import Facts
 from idp.signin.walk import enter, onward, prove
 from idp.web import PageError, check_csrf, page
 
@@ -37,7 +37,7 @@ def submit_authenticator(interaction_id: str) -> Response:
         digits = parse_code(typed)
     except CodeFault as fault:
         return _authenticator_form(facts, [error("code", f"e.code.{fault.reason}", n=fault.length)], 422)
-    outcome = check_totp(account_id, digits, lane=lane_of(account_id, now), now=now)
+    outcome = check_totp(account_id, digits, lane=facts.lane, now=now)
     metrics.LOGIN_STEP.labels("authenticator", outcome).inc()
     if outcome == "ok":
         return onward(prove(facts.interaction, "totp", now))
@@ -56,7 +56,7 @@ def submit_recovery(interaction_id: str) -> Response:
     now, facts = clock.now(), _enter(interaction_id, "recovery")
     check_csrf(facts.interaction.id)
     typed, account = _typed("recovery-code"), _account(facts)
-    device, lane = label_device(request.user_agent.string), lane_of(account.id, now)
+    device, lane = label_device(request.user_agent.string), facts.lane
     if not typed.strip():
         return _recovery_form(facts, [error("recovery-code", "e.recovery.empty")], 422)
     outcome = use_recovery_code(account, typed, lane=lane, device=device, now=now)
@@ -83,7 +83,7 @@ def _typed(field: str) -> str:
     return typed
 
 
-def _account(facts: Facts) -> Account:
+def _account(facts: Facts) -> Overview:
     if facts.account is None:
         raise ValueError("this step needs an account")
     return facts.account

@@ -9,7 +9,6 @@ from werkzeug.exceptions import BadRequest
 from werkzeug.wrappers import Response
 
 from idp import clock, metrics
-from idp.accounts.models import Account
 from idp.db import db
 from idp.i18n import _, current_locale
 from idp.messages import outbox
@@ -18,13 +17,14 @@ from idp.messages.compose import label_device
 from idp.messages.undeliverable import forget_undeliverable
 from idp.mfa.codes import Challenge, Purpose, Verdict, check_code
 from idp.mfa.methods import METHODS
+from idp.mfa.overview import Overview
 from idp.mfa.sending import NotYet, Occasion, Sent, next_first_send_at, next_send_at, send_code, sends_left
 from idp.mfa.typed_code import LONGEST_BYTES, CodeFault, parse_code
 from idp.mfa.words import words_of
 from idp.settings import settings
 from idp.signin.forms import FieldError, error, one_field
 from idp.signin.interaction import update_interaction
-from idp.signin.journey import Facts, lane_of
+from idp.signin.journey import Facts
 from idp.signin.walk import NotDue, enter, onward, prove
 from idp.web import PageError, check_csrf, page
 
@@ -69,7 +69,7 @@ def show_code(interaction_id: str) -> Response:
         context = {**_destination(facts, challenge.channel), **_others(facts), "all_down": False}
         return page("signin/send_failed.html", **context)
     resent = request.args.get("sent")
-    return _code_form(facts, [], 200, resent=resent if resent in {"same", "new"} else None)
+    return _code_form(facts, [], 200, resent=resent if resent in {"same", "new"} else None, delivery=delivery)
 
 
 def submit_code(interaction_id: str) -> Response:
@@ -89,12 +89,11 @@ def submit_code(interaction_id: str) -> Response:
     except CodeFault as fault:
         return _code_form(facts, [error("code", f"e.code.{fault.reason}", n=fault.length)], 422)
     challenge = _challenge(facts)
-    lane = lane_of(challenge.account_id, now)
     verdict = check_code(
-        challenge.id, digits, account_id=challenge.account_id, purpose=PURPOSE, lane=lane, now=now
+        challenge.id, digits, account_id=challenge.account_id, purpose=PURPOSE, lane=facts.lane, now=now
     )  # fmt: skip
     if verdict.outcome == "ok":
-        if challenge.channel == "email":
+        if challenge.channel == "email" and facts.email_bounces:
             forget_undeliverable(challenge.account_id)
         return onward(prove(facts.interaction, facts.code_proof, now))
     if verdict.outcome == "used":
@@ -207,9 +206,16 @@ def _choice(facts: Facts, errors: list[FieldError], status: int) -> Response:
     return page("signin/send.html", status, **context)
 
 
-def _code_form(facts: Facts, errors: list[FieldError], status: int, *, resent: str | None = None) -> Response:
+def _code_form(
+    facts: Facts,
+    errors: list[FieldError],
+    status: int,
+    *,
+    resent: str | None = None,
+    delivery: outbox.Delivery | None = None,
+) -> Response:
     challenge, now = _challenge(facts), clock.now()
-    delivery = outbox.delivery_of(challenge.subject_ref)
+    delivery = delivery or outbox.delivery_of(challenge.subject_ref)
     words = {"accepted": "accepted", "delivered": "delivered", "refused": "refused", "expired": "refused"}
     context = {
         **_destination(facts, challenge.channel),
@@ -248,7 +254,7 @@ def _others(facts: Facts, *, without_current: bool = True) -> dict[str, Any]:
     }
 
 
-def _shown(account: Account, channel: str) -> dict[str, str]:
+def _shown(account: Overview, channel: str) -> dict[str, str]:
     """Return a destination for the eye, and in words for the ear."""
     method = METHODS[channel]
     masked = method.mask(method.find_destination(account) or "")
@@ -262,7 +268,7 @@ def at_hand(facts: Facts) -> list[str]:
     return [name for name in facts.factors if name != "passkey"]
 
 
-def _account(facts: Facts) -> Account:
+def _account(facts: Facts) -> Overview:
     if facts.account is None:
         raise ValueError("this step needs an account")
     return facts.account

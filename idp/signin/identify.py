@@ -55,7 +55,7 @@ def submit(interaction_id: str) -> Response:
         return _form(
             interaction, typed, [error("nir", "e.cred")], 200, tries_left=answer.tries_left, pause=answer.pause
         )
-    known = identify(interaction, answer.account.id, now)
+    known = identify(interaction, answer.account_id, now)
     return onward(update_interaction(known, now, enrols_here=True) if enrols_here() else known)
 
 

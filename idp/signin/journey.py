@@ -5,14 +5,13 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from idp import operations
-from idp.accounts import devices, directory
-from idp.accounts.models import Account
-from idp.messages.undeliverable import is_undeliverable
-from idp.mfa import guard, passkeys, promotion
+from idp.accounts import devices
+from idp.mfa import guard, promotion
 from idp.mfa.codes import Challenge, find_challenge
 from idp.mfa.guard import CodePause
 from idp.mfa.levels import level_of, reaches
 from idp.mfa.methods import FACTORS, METHODS, enrolled_methods, takes_passkeys
+from idp.mfa.overview import Overview, find_overview
 from idp.mfa.plugged import plugged
 from idp.mfa.policy import RESET_CHANNEL, Decision, PolicyFacts, Rules, can_reach, decide
 from idp.mfa.reset import find_distrusted
@@ -27,14 +26,14 @@ class Facts:
     """What decides the next step."""
 
     interaction: Interaction
-    account: Account | None
+    account: Overview | None
+    # Where this device's wrong codes are counted.
+    lane: str
     decision: Decision
     challenge: Challenge | None
     pause: CodePause | None
     # The channel by which the password was replaced a short while ago.
     distrusted: str | None = None
-    email_bounced: bool = False
-    passkey_removed_at: datetime | None = None
     # What the account has and operators have switched off for now.
     switched_off: tuple[str, ...] = ()
     # Whether a passkey is offered once everything is proved.
@@ -70,9 +69,15 @@ class Facts:
         )
 
     @property
+    def email_bounces(self) -> bool:
+        """Whether codes go to an address that refused a message."""
+        account = self.account
+        return account is not None and account.email_verified_at is not None and account.email_is_undeliverable
+
+    @property
     def has_current_passkey(self) -> bool:
         """Whether the visitor proved a passkey and the account has removed none since (AC-86)."""
-        removed = self.passkey_removed_at
+        removed = self.account.passkey_removed_at if self.account else None
         proofs = [proof for proof in self.interaction.proofs if proof.name == "passkey"]
         return self.account is not None and any(
             (removed is None or proof.at > removed) and not self.is_void(proof) for proof in proofs
@@ -166,7 +171,7 @@ STEPS: tuple[Step, ...] = (
     Step("code", lambda f: not f.level_is_reached and f.code_is_out),
     Step("send", lambda f: not f.level_is_reached),
     Step("renew", lambda f: f.account is not None and f.account.stopped_at is not None),
-    Step("address", lambda f: f.email_bounced and "address" not in f.interaction.postponed),
+    Step("address", lambda f: f.email_bounces and "address" not in f.interaction.postponed),
     Step("consent", lambda f: f.interaction.demand.consent_to is not None and f.interaction.consented is None),
     Step("promote", lambda f: f.promotes and "promote" not in f.interaction.postponed),
 )
@@ -182,20 +187,19 @@ def gather_facts(interaction: Interaction, now: datetime, *, lane: str | None = 
 
     The lane is that of the interaction's account.
     """
-    account = directory.find_account(interaction.account_id) if interaction.account_id else None
+    if lane is None:
+        lane = lane_of(interaction.account_id, now) if interaction.account_id else guard.UNKNOWN_DEVICES
+    account = find_overview(interaction.account_id, lane) if interaction.account_id else None
     distrusted = find_distrusted(account, now) if account else None
     challenge = find_challenge(interaction.challenge_id)
     if challenge is not None and challenge.account_id != interaction.account_id:
         challenge = None
-    if lane is None:
-        lane = lane_of(account.id, now) if account else guard.UNKNOWN_DEVICES
-    pause = guard.find_pause(account.id, lane, now) if account else None
-    email = account.email if account and account.email_verified_at else None
+    pause = guard.pause_of(account.failures, account.paused_until, now) if account and account.failures else None
     enrolled = enrolled_methods(account) if account else ()
     facts = Facts(
-        email_bounced=is_undeliverable(account.id, email) if account else False,
         interaction=interaction,
         account=account,
+        lane=lane,
         decision=decide(
             PolicyFacts(
                 enrolled=enrolled,
@@ -210,7 +214,6 @@ def gather_facts(interaction: Interaction, now: datetime, *, lane: str | None = 
         ),
         challenge=challenge,
         pause=pause,
-        passkey_removed_at=passkeys.last_removed_at(account.id) if account else None,
         distrusted=distrusted,
         switched_off=tuple(name for name in enrolled if operations.is_off(name)),
     )

@@ -8,7 +8,7 @@ from idp import clock, metrics
 from idp.mfa.plugged import LONGEST, check_plugged, plugged
 from idp.mfa.second_factor import FactorAway
 from idp.signin.forms import FieldError, error, one_field
-from idp.signin.journey import Facts, lane_of
+from idp.signin.journey import Facts
 from idp.signin.walk import enter, onward, prove
 from idp.web import PageError, check_csrf, page
 
@@ -37,7 +37,7 @@ def submit(interaction_id: str, name: str) -> Response:
     if not typed or facts.account is None:
         return _form(facts, name, [error("code", "e.factor.empty")], 422)
     try:
-        outcome = check_plugged(name, facts.account, typed, lane=lane_of(facts.account.id, now), now=now)
+        outcome = check_plugged(name, facts.account.id, typed, lane=facts.lane, now=now)
     except FactorAway as fault:
         raise PageError("unavailable", 503, f"factor {name} away: {fault}") from None
     metrics.LOGIN_STEP.labels("factor", outcome).inc()

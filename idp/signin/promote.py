@@ -8,11 +8,11 @@ from werkzeug.exceptions import BadRequest
 from werkzeug.wrappers import Response
 
 from idp import clock
-from idp.accounts.models import Account
 from idp.db import db
 from idp.messages.compose import label_device
 from idp.mfa import promotion
 from idp.mfa.enrolment import NotEnrolled, ask_to_enrol, enrol
+from idp.mfa.overview import Overview
 from idp.settings import settings
 from idp.signin.forms import one_field
 from idp.signin.interaction import Interaction, update_interaction
@@ -97,7 +97,7 @@ def _page(interaction: Interaction, *, failure: str | None = None, status: int =
     return page("signin/promote.html", status, **context)
 
 
-def _account(facts: Facts) -> Account:
+def _account(facts: Facts) -> Overview:
     if facts.account is None:
         raise ValueError("this step needs an account")
     return facts.account

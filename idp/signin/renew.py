@@ -85,7 +85,7 @@ def _changed_elsewhere(facts: Facts, now: datetime) -> Response:
 def _account(facts: Facts) -> Account:
     if facts.account is None:
         raise ValueError("this step needs an account")
-    return facts.account
+    return directory.get_account(facts.account.id)
 
 
 def _form(facts: Facts, reason: str | None) -> Response:

@@ -12,6 +12,7 @@ from idp.db import db
 from idp.messages.compose import label_device
 from idp.mfa import guard
 from idp.mfa.levels import Level, level_of
+from idp.mfa.overview import Overview
 from idp.mfa.reset import note_complete_sign_in
 from idp.mfa.sending import forget_unused
 from idp.mfa.stopping import note_begun
@@ -28,7 +29,7 @@ from idp.signin.interaction import (
     update_interaction,
     with_proof,
 )
-from idp.signin.journey import Facts, gather_facts, lane_of, next_step
+from idp.signin.journey import Facts, gather_facts, next_step
 
 
 class NotDue(Exception):
@@ -70,7 +71,7 @@ def onward_url(facts: Facts, now: datetime) -> str:
         return facts.interaction.resume_url
     if step is not None:
         return f"/signin/{facts.interaction.id}/{step}"
-    complete(replace(facts.interaction, proofs=facts.proofs), now, reason=facts.decision.reason)
+    complete(facts, now)
     return facts.interaction.resume_url
 
 
@@ -100,25 +101,25 @@ def _method_of(interaction: Interaction) -> str:
     return proved.name if proved else "none"
 
 
-def complete(interaction: Interaction, now: datetime, *, reason: str | None = None) -> None:
+def complete(facts: Facts, now: datetime) -> None:
     """Sign the browser in with what was proved; of many rivals one does."""
-    if not finish(interaction, "done", now, reason=reason):
+    interaction, account = replace(facts.interaction, proofs=facts.proofs), facts.account
+    if not finish(interaction, "done", now, reason=facts.decision.reason):
         return
     level = level_of(proof.name for proof in interaction.proofs)
     session = web.current_session()
-    if level is None or interaction.account_id is None:
+    if level is None or account is None:
         raise ValueError("an unfinished sign-in cannot be completed")
-    if session is not None and (session.account_id, session.proofs) == (interaction.account_id, interaction.proofs):
+    if session is not None and (session.account_id, session.proofs) == (account.id, interaction.proofs):
         return
-    account_id, label = interaction.account_id, label_device(request.user_agent.string)
-    forgive(account_id, interaction.proofs, lane_of(account_id, now))
-    is_new_device = not devices.find_device(web.device_cookie(), account_id, now=now)
+    account_id, label = account.id, label_device(request.user_agent.string)
+    forgive(account, interaction.proofs, facts.lane)
     web.set_device_cookie(devices.remember_device(web.device_cookie(), account_id, label, now))
     begun = web.sign_in_session(
         account_id=account_id, proofs=interaction.proofs, acr=level.acr, amr=level.amr, now=now, device_label=label
     )
     sid = begun.sid or ""
-    if is_new_device:
+    if facts.lane == guard.UNKNOWN_DEVICES:
         new_devices.note_new_device(account_id, sid=sid, label=label, now=now)
     if interaction.challenge_id and not note_begun(interaction.challenge_id, sid):
         # « Ce n'est pas vous ? » was answered between the right code and here.
@@ -129,11 +130,10 @@ def complete(interaction: Interaction, now: datetime, *, reason: str | None = No
     time_sign_in(interaction, level, now)
 
 
-def forgive(account_id: str, proofs: tuple[Proof, ...], lane: str) -> None:
+def forgive(account: Overview, proofs: tuple[Proof, ...], lane: str) -> None:
     """Forget the wrong codes and the unused ones of a device that signs in completely; the caller commits."""
-    guard.clear_guard(account_id, lane)
-    note_complete_sign_in(account_id, (proof.name for proof in proofs), lane)
-    forget_unused(account_id)
+    note_complete_sign_in(account, (proof.name for proof in proofs), lane)
+    forget_unused(account.id)
 
 
 def time_sign_in(interaction: Interaction, level: Level, now: datetime) -> None:

@@ -34,7 +34,7 @@ class Arrival:
 def test_burst_of_four_times_the_capacity(site: Site, figures: Figures) -> None:
     """Four times as many passwords come for five seconds as a node can look at, then none (RC-33, RC-34).
 
-    It goes on at 80 % of its capacity or more; whoever finds no room gets the waiting page at once, with a
+    It goes on at 80 % of its capacity or more; whoever finds no room gets the waiting page within two seconds, with a
     `Retry-After` that differs from person to person; who is let in waited two seconds and a hash at most; who is signed
     in, and services, notice nothing. Within a minute everybody is in, and the node is as it was.
     """
@@ -45,8 +45,10 @@ def test_burst_of_four_times_the_capacity(site: Site, figures: Figures) -> None:
         site.front.only = node
         signed_in = Visitor(site, site.people(1)[0])
         tokens = RelyingParty(site).exchange(signed_in.sign_in()).json()  # type: ignore[union-attr]
-        capacity = measure(at_the_form(site, TO_MEASURE))
-        crowd = at_the_form(site, min(MOST, int(TIMES * SECONDS * capacity)))
+        # Its hash is as dear as the node wants it; the others', which the drill made, would be replaced on the way.
+        dear = site.rows("SELECT password_hash FROM accounts WHERE id = :a", a=signed_in.person.account_id)[0][0]
+        capacity = measure(at_the_form(site, TO_MEASURE, dear))
+        crowd = at_the_form(site, min(MOST, int(TIMES * SECONDS * capacity)), dear)
 
         began = time.monotonic()
         with ThreadPoolExecutor(len(crowd) + 1) as pool:
@@ -57,7 +59,7 @@ def test_burst_of_four_times_the_capacity(site: Site, figures: Figures) -> None:
             others = beside.result()
         over = max(one.passed_at for one in arrivals)
         last_came = began + len(crowd) / (TIMES * capacity)
-        newcomer = at_the_form(site, 1)[0]
+        newcomer = at_the_form(site, 1, dear)[0]
         afterwards = arrive(newcomer, time.monotonic())
     finally:
         site.front.only = None
@@ -84,9 +86,14 @@ def test_burst_of_four_times_the_capacity(site: Site, figures: Figures) -> None:
     assert afterwards.refusals == 0
 
 
-def at_the_form(site: Site, count: int) -> list[Visitor]:
+def at_the_form(site: Site, count: int, password_hash: str) -> list[Visitor]:
     """Return people who have typed their password and not pressed the button yet."""
     people = site.people(count)
+    with site.postgresql.connect("sesame") as connection:
+        connection.execute(
+            "UPDATE accounts SET password_hash = %s WHERE id = ANY(%s)",
+            (password_hash, [person.account_id for person in people]),
+        )
     with ThreadPoolExecutor(4) as pool:
         return list(pool.map(lambda person: Visitor(site, person).start(), people))
 

@@ -287,6 +287,22 @@ class Site:
             node.wait_until_ready(within)
         return time.monotonic() - started
 
+    @contextmanager
+    def served_by(self, nodes: Sequence[Node]) -> Iterator[None]:
+        """Let other nodes serve for a while; they are started here, and killed at the end."""
+        ours = self.nodes[:]
+        try:
+            for node in nodes:
+                node.start()
+            for node in nodes:
+                node.wait_until_ready()
+            self.nodes[:] = nodes
+            yield
+        finally:
+            self.nodes[:], self.front.only = ours, None
+            for node in nodes:
+                node.kill()
+
     def troubles(self) -> Counter[str]:
         """Return what nodes said of pages that they could not serve, by the kind of fault."""
         told = "".join(process.log.read_text() for process in self._made if process.log.exists())

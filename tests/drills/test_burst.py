@@ -39,10 +39,7 @@ def test_burst_of_four_times_the_capacity(site: Site, figures: Figures) -> None:
     in, and services, notice nothing. Within a minute everybody is in, and the node is as it was.
     """
     node = site.new_node("burst", **SCARCE)
-    try:
-        node.start()
-        node.wait_until_ready()
-        site.front.only = node
+    with site.served_by([node]):
         signed_in = Visitor(site, site.people(1)[0])
         tokens = RelyingParty(site).exchange(signed_in.sign_in()).json()  # type: ignore[union-attr]
         # Its hash is as dear as the node wants it; the others', which the drill made, would be replaced on the way.
@@ -61,9 +58,6 @@ def test_burst_of_four_times_the_capacity(site: Site, figures: Figures) -> None:
         last_came = began + len(crowd) / (TIMES * capacity)
         newcomer = at_the_form(site, 1, dear)[0]
         afterwards = arrive(newcomer, time.monotonic())
-    finally:
-        site.front.only = None
-        node.kill()
 
     during = sum(one.passed_at < last_came for one in arrivals) / (last_came - began)
     pages = [seen for visitor in crowd for seen in visitor.seen]

@@ -4,8 +4,7 @@ import json
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -15,7 +14,7 @@ from tests.drills.figures import Figures
 from tests.drills.jwks import Jwks
 from tests.drills.load import Load, signing_in
 from tests.drills.promises import assert_nothing_is_open
-from tests.drills.site import ROOT, Node, Process, Site, wait_until
+from tests.drills.site import ROOT, Process, Site, wait_until
 from tests.drills.tomorrow import OURS, TABLES, version_of_tomorrow
 from tests.drills.visitor import Visitor
 
@@ -38,7 +37,7 @@ def test_key_rotation_under_load(site: Site, figures: Figures) -> None:
     """
     jwks = Jwks(site)
     with (
-        serving(site, [site.new_node(f"keys-{number}", **FRESH) for number in (1, 2)]),
+        site.served_by([site.new_node(f"keys-{number}", **FRESH) for number in (1, 2)]),
         signing_in(site, lambda got: jwks.check(got.id_token)) as load,
     ):
         load.wait_for(4)
@@ -135,23 +134,6 @@ def rotate(site: Site) -> Mapping[str, str]:
     ran = subprocess.run(words, env={**site.environ, **FRESH}, cwd=ROOT, capture_output=True, text=True, timeout=60)
     assert ran.returncode in {0, 3}, ran.stderr
     return {step["alg"]: step["outcome"] for step in json.loads(ran.stdout)}
-
-
-@contextmanager
-def serving(site: Site, nodes: list[Node]) -> Iterator[None]:
-    """Let other nodes serve for a while."""
-    ours = site.nodes[:]
-    try:
-        for node in nodes:
-            node.start()
-        for node in nodes:
-            node.wait_until_ready()
-        site.nodes[:] = nodes
-        yield
-    finally:
-        site.nodes[:] = ours
-        for node in nodes:
-            node.kill()
 
 
 def add_columns(site: Site) -> datetime:

@@ -60,7 +60,9 @@ def sesame(
 
 
 def _environ(folder: Path, port: int, database_url: str, redis_url: str) -> dict[str, str]:
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("IDP_")}
+    # What is installed is compiled, by pip: a start that compiles tens of thousands of lines anew is nobody's start.
+    dropped = ("IDP_", "PYTHONDONTWRITEBYTECODE")
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(dropped)}
     secrets = {f"IDP_SECRETS__{name}": entropy.token() for name in ("PEPPER", "INDEX", "SUBJECT", "CODE", "TOKEN")}
     return kept | secrets | {
         "IDP_ISSUER": f"http://localhost:{port}",

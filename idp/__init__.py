@@ -1,5 +1,11 @@
 """Sésame, an OpenID Connect provider: `create_app` puts its parts together, `Sesame` mounts them in another app."""
 
+import gc
+
+# Nothing of what is imported is garbage, and to look for some again and again is a seventh of the start.
+_is_collecting = gc.isenabled()
+gc.disable()
+
 from flask import Flask
 
 from idp import assembly, db, i18n, logs, tracing, web
@@ -7,6 +13,9 @@ from idp.mounted import in_front_of
 from idp.oidc import lane
 from idp.settings import Settings, load_settings
 from idp.state import State
+
+if _is_collecting:
+    gc.enable()
 
 __version__ = "0.1.0"
 

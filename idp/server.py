@@ -1,6 +1,7 @@
 """How a server process runs the application: keys at hand, worker and metrics beside it, granian in front of it."""
 
 import atexit
+import gc
 import sys
 import threading
 import time
@@ -19,10 +20,32 @@ from idp.overdue import limit_statements
 from idp.settings import Settings
 from idp.worker import Worker, start_embedded_worker
 
+# What was checked before any process was started, for those that are forked from this one.
+_shared: Flask | None = None
+
 
 def served_app() -> Flask:
     """Return the application with what belongs to a serving process; the factory of `idp serve` and `wsgi.py`."""
-    return attend(create_app())
+    return attend(_shared or create_app())
+
+
+def share(app: Flask) -> None:
+    """Let the processes that are forked from this one serve ``app``, each over connections of its own."""
+    global _shared
+    with app.app_context():
+        db.engine.dispose()
+    app.extensions["sesame"]["state"].store.close()
+    _shared = app if may_be_shared(app.extensions["sesame"]["settings"]) else None
+
+
+def may_be_shared(settings: Settings) -> bool:
+    """Tell whether all that an application has opened is ours to close.
+
+    What others have written may have opened something as it was made, and a key in hardware is one process's: then each
+    process makes an application anew, as it does where processes are not forked.
+    """
+    is_hardware = settings.keys.service == "pkcs11"
+    return not (settings.directory or settings.second_factors or settings.tracing.endpoint or is_hardware)
 
 
 def attend(app: Flask) -> Flask:
@@ -100,8 +123,14 @@ class Server(MPServer):
         leaving.forget()
 
 
-def serve(*, host: str, port: int, workers: int, threads: int, drain: float = 0.0) -> None:
-    """Serve until told to stop; unready for ``drain`` seconds, then requests in flight are finished (RC-27)."""
+def serve(app: Flask, *, host: str, port: int, workers: int, threads: int, drain: float = 0.0) -> None:
+    """Serve until told to stop; unready for ``drain`` seconds, then requests in flight are finished (RC-27).
+
+    ``app`` is what was checked, by the process that starts the others.
+    """
+    share(app)
+    # What is there by now stays: to look for garbage in it takes a while, and copies it into every process.
+    gc.freeze()
     leaving.prepare()
     server = Server(
         "idp.server:served_app",

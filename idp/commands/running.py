@@ -33,8 +33,9 @@ def serve(host: str, port: int, workers: int, threads: int, drain: float) -> Non
     os.environ.setdefault("IDP_FLEET__WEB_THREADS", str(threads))
     _checked_settings()
     with application():
-        server.refuse_unsound_stores(cast(Any, current_app)._get_current_object())
-    server.serve(host=host, port=port, workers=workers, threads=threads, drain=drain)
+        app = cast(Any, current_app)._get_current_object()
+        server.refuse_unsound_stores(app)
+    server.serve(app, host=host, port=port, workers=workers, threads=threads, drain=drain)
 
 
 @cli.command()

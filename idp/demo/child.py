@@ -22,9 +22,9 @@ def main(what: str, argument: str) -> None:
     threading.Thread(target=_stop_with_parent, daemon=True).start()
     if what == "provider":
         # Here, not above: the relying party has no use for the provider's code, and loading it takes a second.
-        from idp import server
+        from idp import create_app, server
 
-        server.serve(host="127.0.0.1", port=int(argument), workers=1, threads=8)
+        server.serve(create_app(), host="127.0.0.1", port=int(argument), workers=1, threads=8)
     else:
         sys.argv = [argument]
         runpy.run_path(argument, run_name="__main__")

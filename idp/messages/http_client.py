@@ -13,8 +13,6 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-import httpx
-
 from idp.messages.relays import is_loopback
 from idp.messages.transport import AnswerClass
 
@@ -66,6 +64,9 @@ class HttpClient:
     """Calls one operator over connections that are kept; used from one event loop."""
 
     def __init__(self, *, timeout: float, ca_file: Path | None) -> None:
+        # Here and below, not above: a process that serves knows the gateways and calls none of them.
+        import httpx
+
         tls = ssl.create_default_context(cafile=str(ca_file) if ca_file else None)
         # No proxy and no .netrc of the environment; nothing inflates an answer.
         self._client = httpx.AsyncClient(
@@ -80,6 +81,8 @@ class HttpClient:
         self, method: str, url: str, *, headers: Mapping[str, str] | None = None, body: bytes | None = None
     ) -> Reply:
         """Send one request and return the answer, or raise `HttpFault`."""
+        import httpx
+
         try:
             async with self._client.stream(method, url, headers=dict(headers or {}), content=body) as answer:
                 content = b""

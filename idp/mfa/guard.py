@@ -5,15 +5,18 @@ means that two hundred tries at once are still ten. Only a complete sign-in clea
 another address or a restart do not.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
-from sqlalchemy import ColumnElement, String, Update, and_, delete, or_, select, update
+from sqlalchemy import Integer, String, Table, Update, and_, bindparam, delete, or_, select, update
 from sqlalchemy.dialects.postgresql import insert as postgres_insert
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 from sqlalchemy.orm import Mapped, mapped_column
 
 from idp.db import Base, Moment, db
+from idp.prepared import Prepared
 from idp.settings import settings
 
 UNKNOWN_DEVICES = "unknown"
@@ -32,6 +35,39 @@ class CodeGuard(Base):
     pauses: Mapped[int] = mapped_column(default=0)
     paused_until: Mapped[datetime | None] = mapped_column(Moment, default=None)
     updated_at: Mapped[datetime] = mapped_column(Moment)
+
+
+_guards: Table = CodeGuard.__table__  # type: ignore[assignment]
+_ACCOUNT = bindparam("of_account", type_=_guards.c.account_id.type)
+_LANE = bindparam("in_lane", type_=_guards.c.lane.type)
+_NOW = bindparam("now", type_=_guards.c.updated_at.type)
+
+
+def _counting(insert: Callable[[Table], Any]) -> Prepared:
+    """One more wrong code, unless the lane is in a pause or owes one."""
+    return Prepared(
+        insert(_guards)
+        .values(account_id=_ACCOUNT, lane=_LANE, failures=1, pauses=0, paused_until=None, updated_at=_NOW)
+        .on_conflict_do_update(
+            index_elements=[_guards.c.account_id, _guards.c.lane],
+            set_={"failures": _guards.c.failures + 1, "updated_at": _NOW},
+            where=and_(
+                or_(_guards.c.paused_until.is_(None), _guards.c.paused_until <= _NOW),
+                _guards.c.failures < bindparam("limit", type_=Integer()) * (_guards.c.pauses + 1),
+                _guards.c.failures < bindparam("stop", type_=Integer()),
+            ),
+        )
+        .returning(_guards.c.failures, _guards.c.pauses)
+    )
+
+
+_COUNT = {"sqlite": _counting(sqlite_insert), "postgresql": _counting(postgres_insert)}
+_GIVE_BACK = Prepared(
+    update(_guards)
+    .where(_guards.c.account_id == _ACCOUNT, _guards.c.lane == _LANE, _guards.c.failures > 0)
+    .values(failures=_guards.c.failures - 1)
+    .returning(_guards.c.failures)
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,19 +109,8 @@ def pause_of(failures: int, paused_until: datetime | None, now: datetime) -> Cod
 
 def count_try(account_id: str, lane: str, now: datetime) -> Counted | Busy | CodePause:
     """Count one try before it is compared, or say why none is; commits at once."""
-    insert = sqlite_insert if db.engine.dialect.name == "sqlite" else postgres_insert
-    statement = (
-        insert(CodeGuard)
-        .values(account_id=account_id, lane=lane, failures=1, pauses=0, paused_until=None, updated_at=now)
-        .on_conflict_do_update(
-            index_elements=[CodeGuard.account_id, CodeGuard.lane],
-            set_={"failures": CodeGuard.failures + 1, "updated_at": now},
-            where=and_(or_(CodeGuard.paused_until.is_(None), CodeGuard.paused_until <= now), _has_tries_left()),
-        )
-        .returning(CodeGuard.failures, CodeGuard.pauses)
-    )
-    row = db.session.execute(statement).one_or_none()
-    db.session.commit()
+    limits = {"limit": settings.code.account_failures, "stop": settings.code.account_failures_stop}
+    row = _COUNT[db.engine.dialect.name].run({"of_account": account_id, "in_lane": lane, "now": now, **limits})
     if row is None:
         return find_pause(account_id, lane, now) or _wait_or_begin_pause(account_id, lane, now)
     return Counted(row.pauses, is_last=row.failures == settings.code.account_failures * (row.pauses + 1))
@@ -115,8 +140,7 @@ def begin_pause(account_id: str, lane: str, pauses: int, now: datetime) -> CodeP
 
 def give_back_try(account_id: str, lane: str) -> None:
     """Uncount a try that was right, or was never compared; commits at once."""
-    db.session.execute(_of(account_id, lane).where(CodeGuard.failures > 0).values(failures=CodeGuard.failures - 1))
-    db.session.commit()
+    _GIVE_BACK.run({"of_account": account_id, "in_lane": lane})
 
 
 def clear_guard(account_id: str, *lanes: str) -> None:
@@ -128,13 +152,6 @@ def clear_guards(account_id: str) -> int:
     """Forget the wrong codes of every lane, as support may; return how many lanes had any. The caller commits."""
     gone = delete(CodeGuard).where(CodeGuard.account_id == account_id).returning(CodeGuard.lane)
     return len(db.session.execute(gone).all())
-
-
-def _has_tries_left() -> ColumnElement[bool]:
-    return and_(
-        CodeGuard.failures < settings.code.account_failures * (CodeGuard.pauses + 1),
-        CodeGuard.failures < settings.code.account_failures_stop,
-    )
 
 
 def _of(account_id: str, lane: str) -> Update:

@@ -61,7 +61,7 @@ def fault_of(words: list[str]) -> str | None:
     while isinstance(here, click.Group):
         if not rest:
             return None
-        found = here.commands.get(rest[0])
+        found = here.get_command(click.Context(here), rest[0])
         if found is None:
             return f"idp {' '.join(words)}: no command {rest[0]}"
         here, rest = found, rest[1:]

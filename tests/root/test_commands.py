@@ -1,16 +1,18 @@
 """The command line does what the console will do, and says plainly what it will not."""
 
 import json
+import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import click
 import pytest
 import structlog
 from click.testing import CliRunner, Result
 from joserfc.jwk import ECKey
 
-from idp.commands import cli
+from idp.commands import cli, program
 from tests.conftest import ALICE_EMAIL, ALICE_MOBILE, ALICE_NIR, ALICE_PASSWORD, example_key
 
 Run = Callable[..., Result]
@@ -43,6 +45,21 @@ def run(environ: dict[str, str], migrated: Callable[..., None], tmp_path: Path) 
     migrated(tmp_path / "sesame.db", environ)
     yield _run
     structlog.configure(**before)
+
+
+def test_every_command_is_found_and_no_file_of_commands_is_forgotten() -> None:
+    folder, context = Path(program.__file__).parent, click.Context(program.cli)
+    holding = {
+        path.stem
+        for path in folder.glob("*.py")
+        if re.search(r"^ *@(?!click)\w+\.(command|group)\(", path.read_text(), re.M)
+    }
+
+    found = {name: program.cli.get_command(context, name) for name in program.cli.list_commands(context)}
+
+    assert [name for name, command in found.items() if command is None] == []
+    assert set(program.cli.commands) == set(found)
+    assert holding <= {file for files in program.FILES.values() for file in files}
 
 
 def add_alice(run: Run, **more: str) -> Result:

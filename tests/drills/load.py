@@ -42,6 +42,16 @@ class Load:
         wait_until(lambda: self.faults or len(self.done) >= enough, 90, "nobody signs in")
         assert self.faults == []
 
+    def late(self, *others: Visitor) -> int:
+        """Return how many met a page that came too late; AssertionError if anything else went wrong for anybody.
+
+        Two cores carry all of it, and Redis is given up after half a second: such a page is 503 and is asked for again.
+        """
+        first = [visitor.seen[0] for visitor in (*self.visitors, *others) if visitor.seen]
+        assert self.faults == []
+        assert {seen.status for seen in first} <= {503}, first
+        return len(first)
+
     def stop(self) -> None:
         """Let those under way be the last."""
         self._over.set()

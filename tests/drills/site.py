@@ -6,10 +6,12 @@ beside it. Visitors come through `Front`, which does what every reverse proxy do
 
 import itertools
 import os
+import re
 import signal
 import subprocess
 import sys
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -35,7 +37,7 @@ from tests.servers import free_port
 ROOT = Path(__file__).parents[2]
 PASSWORD = "drill-motdepasse-1"
 CALLBACK = "https://rp.example.fr/callback"
-START_WITHIN = 60.0
+START_WITHIN = 180.0
 # A request that gets no answer for this long has failed, as a browser's would.
 PATIENCE = 20.0
 CLIENT = {
@@ -109,6 +111,11 @@ class Process:
             if self._process.poll() is None:
                 os.killpg(self._process.pid, signal.SIGKILL)
             self._process.wait()
+
+    def give_way(self, *, does: bool) -> None:
+        """Let everybody else go first, as if it were on a machine of its own; or no longer."""
+        assert self._process is not None
+        os.setpriority(os.PRIO_PGRP, self._process.pid, 19 if does else 0)
 
     def ask_to_stop(self) -> None:
         """Send SIGTERM."""
@@ -243,6 +250,11 @@ class Site:
         """Return what nodes and workers are told: everything through the proxies."""
         return self._environ(self.database_proxy.port, self.redis_proxy.port)
 
+    @property
+    def environ_beside(self) -> dict[str, str]:
+        """Return what the drill itself is told: the stores as they are."""
+        return self._environ(self.postgresql.port, self.redis.port)
+
     def people(self, count: int) -> list[Person]:
         """Return people whom no other drill knows."""
         with self.app.app_context():
@@ -275,12 +287,33 @@ class Site:
             node.wait_until_ready(within)
         return time.monotonic() - started
 
+    @contextmanager
+    def served_by(self, nodes: Sequence[Node]) -> Iterator[None]:
+        """Let other nodes serve for a while; they are started here, and killed at the end."""
+        ours = self.nodes[:]
+        try:
+            for node in nodes:
+                node.start()
+            for node in nodes:
+                node.wait_until_ready()
+            self.nodes[:] = nodes
+            yield
+        finally:
+            self.nodes[:], self.front.only = ours, None
+            for node in nodes:
+                node.kill()
+
+    def troubles(self) -> Counter[str]:
+        """Return what nodes said of pages that they could not serve, by the kind of fault."""
+        told = "".join(process.log.read_text() for process in self._made if process.log.exists())
+        return Counter(re.findall(r'"error_type": "(\w+)"', told))
+
     def logs(self) -> str:
         """Return what nodes and workers have written."""
         return "".join(process.log.read_text() for process in (*self.nodes, *self.workers))
 
     def _prepare(self) -> Flask:
-        app = create_app(load_settings(self._environ(self.postgresql.port, self.redis.port)))
+        app = create_app(load_settings(self.environ_beside))
         with app.app_context():
             db.create_all()
             keys.ensure_signing_keys()

@@ -79,21 +79,11 @@ def stepping_node(site: Site, name: str, **changes: str) -> Iterator[tuple[Node,
     """Put a node whose clock can be stepped in the place of the second; yields it, and the file of its steps."""
     steps = site.folder / f"{name}.step"
     steps.write_text("+0")
-    odd, ours = site.new_node(name, **changes, **_faked(steps)), site.nodes[:]
-    even = site.new_node(f"{name}-even", **changes)
-    try:
-        for node in (odd, even):
-            node.start()
-        for node in (odd, even):
-            node.wait_until_ready()
-        site.nodes[:] = [even, odd]
+    odd = site.new_node(name, **changes, **_faked(steps))
+    with site.served_by([site.new_node(f"{name}-even", **changes), odd]):
         yield odd, steps
-    finally:
-        site.nodes[:], site.front.only = ours, None
-        odd.kill()
-        even.kill()
-        for path in (odd.log, even.log):
-            path.write_text("")
+    # Its lines tell another time than those of the drills that follow.
+    odd.log.write_text("")
 
 
 def _faked(steps: Path) -> dict[str, str]:

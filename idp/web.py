@@ -132,6 +132,7 @@ def sign_in_session(
 ) -> Session:
     """Raise this browser to a complete sign-in under a new id; the caller commits."""
     current_session()
+    g.has_risen = True
     return _hold(
         *session.sign_in_session(
             g.session_id, account_id=account_id, proofs=proofs, acr=acr, amr=amr, device_label=device_label, now=now
@@ -263,13 +264,16 @@ def _begin() -> None:
 
 def _finish(response: Response) -> Response:
     """Write the audit events, then the cookies, then one line of log."""
+    # What failed half-way signs nobody in; but a browser whose session has another id by now is told so, or it could
+    # not go on with what it had.
+    has_cookies = response.status_code < 500 or "has_risen" not in g
     try:
         audit.flush()
     except (DBAPIError, PoolTimeout) as fault:
         # An act that leaves no trace does not happen: no cookie, no answer but that.
         log.error("audit-unwritable", exc_info=fault)
-        response = complete(_store_down(fault))
-    if response.status_code < 500:
+        response, has_cookies = complete(_store_down(fault)), False
+    if has_cookies:
         _set_cookies(response)
     route = request.url_rule.rule if request.url_rule else "-"
     note_request(request.method, route, response.status_code, g.get("started"))

@@ -38,7 +38,7 @@ class FairLane:
 
     @contextmanager
     def place(self, whose: str, *, within: float, patient: bool = False) -> Iterator[None]:
-        """Hash inside of this; raises `HashingBusy` when it may not be within ``within`` seconds."""
+        """Hash inside of this; raises `HashingBusy` when it may not be within ``within`` seconds, 0 being at once."""
         self._enter(whose, within, patient)
         try:
             yield
@@ -57,6 +57,9 @@ class FairLane:
             if self._is_free():
                 self._running += 1
                 return
+            if within <= 0:
+                # It takes nobody's place either.
+                raise HashingBusy
             if not self._has_room(patient):
                 self._make_room(whose)
             ticket = _Ticket(patient)

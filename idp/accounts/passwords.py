@@ -57,12 +57,15 @@ class PasswordCheck:
     needs_rehash: bool = False
 
 
-def hash_password(password: str, *, whose: str = "", patient: bool = False) -> str:
-    """The encoded Argon2id hash to store, its parameters within it; ``whose`` and ``patient`` as for a check."""
+def hash_password(password: str, *, whose: str = "", patient: bool = False, can_wait: bool = True) -> str:
+    """The encoded Argon2id hash to store, its parameters within it; ``whose`` and ``patient`` as for a check.
+
+    What nobody waits for (``can_wait`` is false) is done where a lane is free, or raises `HashingBusy` at once.
+    """
     if not is_usable(password):
         raise ValueError("a password without NUL and of at most 1024 bytes was expected")
     hasher = _current_hasher()
-    with _timed_lane(whose, patient=patient):
+    with _timed_lane(whose, patient=patient, can_wait=can_wait):
         return hasher.hash(_peppered(password), salt=entropy.random_bytes(_SALT_BYTES))
 
 
@@ -197,7 +200,7 @@ def check_room(whose: str, *, patient: bool = False) -> None:
 
 
 @contextmanager
-def _timed_lane(whose: str = "", *, patient: bool = False) -> Iterator[None]:
-    wait = settings.passwords.wait.total_seconds()
+def _timed_lane(whose: str = "", *, patient: bool = False, can_wait: bool = True) -> Iterator[None]:
+    wait = settings.passwords.wait.total_seconds() if can_wait else 0
     with metrics.PASSWORD_HASH.time(), current_lane().place(whose, within=wait, patient=patient):
         yield

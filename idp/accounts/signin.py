@@ -119,8 +119,9 @@ def _ask_directory(asked: Directory, nir: str, password: str, now: datetime) -> 
 
 
 def _strengthen(account_id: str, *, old: str, password: str) -> None:
+    """Replace the hash of an older system, or of an older cost, where that keeps nobody waiting."""
     try:
-        directory.strengthen_hash(account_id, old=old, new=hash_password(password))
+        directory.strengthen_hash(account_id, old=old, new=hash_password(password, can_wait=False))
         db.session.commit()
     except HashingBusy:
         # The next sign-in will do it.

@@ -100,6 +100,19 @@ def test_who_comes_back_finds_a_place_and_goes_first(crowd: Callable[..., Crowd]
     assert people.served[:2] == ["a1", "a5"]
 
 
+def test_what_can_wait_for_another_day_takes_nobodys_place(crowd: Callable[..., Crowd]) -> None:
+    people = crowd(queue=2)
+    for name in ("a1", "a2", "a3"):
+        people.comes(name)
+
+    with pytest.raises(HashingBusy), people.lane.place("b", within=0):
+        pass
+    people.empty()
+
+    assert people.sent_away == []
+    assert people.served == ["a1", "a2", "a3"]
+
+
 def test_one_whose_time_is_over_leaves_its_place() -> None:
     lane = FairLane(1, 1)
 

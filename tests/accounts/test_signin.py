@@ -91,6 +91,25 @@ class TestAnswer:
         assert isinstance(again, Authenticated)
         assert directory.get_account(alice).password_hash == kept
 
+    def test_an_older_hash_is_left_for_the_next_time_while_others_wait(
+        self, app: Flask, alice: str, clock: Clock, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """RC-33: in a burst the second hash of a sign-in would cost somebody else's first."""
+        before = directory.get_account(alice).password_hash
+        use_passwords(app, monkeypatch, memory_kib=128, time_cost=2)
+        real = PasswordHasher.verify
+
+        def taken(self: PasswordHasher, *args: Any) -> Any:
+            # Whoever is next in the lane comes as soon as this one is done.
+            matches = real(self, *args)
+            monkeypatch.setattr(passwords.current_lane(), "_is_free", lambda: False)
+            return matches
+
+        monkeypatch.setattr(PasswordHasher, "verify", taken)
+
+        assert isinstance(sign_in(clock, password=ALICE_PASSWORD), Authenticated)
+        assert directory.get_account(alice).password_hash == before
+
     def test_a_wrong_password_never_strengthens_a_hash(
         self, app: Flask, alice: str, clock: Clock, monkeypatch: pytest.MonkeyPatch
     ) -> None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 from flask import Flask
@@ -9,8 +10,10 @@ from sqlalchemy import create_engine, text
 from sqlalchemy.engine import Engine
 
 from idp.db import db
-from idp.state import State
+from idp.signin import walk
+from idp.state import State, StateDown
 from idp.state_redis import RedisStore
+from tests.conftest import ALICE_NIR, ALICE_PASSWORD
 from tests.signin.conftest import Visitor, relying_parties, visitor
 
 __all__ = ["relying_parties", "visitor"]
@@ -95,9 +98,37 @@ def test_a_password_is_not_answered_without_the_state(visitor: Visitor, break_st
     form = visitor.start().page
     break_state()
 
-    answer = visitor.browser.submit(form.text, "/identify", nir="1991399999001", password="correct-horse-9-battery")
+    answer = visitor.browser.submit(form.text, "/identify", nir=ALICE_NIR, password=ALICE_PASSWORD)
 
     assert answer.status_code == 503
+
+
+def test_a_sign_in_that_failed_half_way_goes_on_under_its_new_session_RC_03(
+    visitor: Visitor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    form = visitor.start().page
+    with monkeypatch.context() as patched:
+        # The session has another id by then.
+        patched.setattr(walk, "update_interaction", Mock(side_effect=StateDown))
+        failed = visitor.browser.submit(form.text, "/identify", nir=ALICE_NIR, password=ALICE_PASSWORD)
+
+    again = visitor.browser.submit(form.text, "/identify", nir=ALICE_NIR, password=ALICE_PASSWORD)
+
+    assert failed.status_code == 503
+    assert [cookie.partition("=")[0] for cookie in failed.headers.getlist("Set-Cookie")] == ["__Host-sid"]
+    assert again.status_code == 303
+    assert again.headers["Location"].startswith("/signin/")
+
+
+def test_a_sign_in_that_failed_at_its_end_signs_nobody_in(visitor: Visitor, monkeypatch: pytest.MonkeyPatch) -> None:
+    visitor.start().identify().ask_for_code()
+    # The session is a signed-in one by then, and what it began with is not written down.
+    monkeypatch.setattr(walk, "note_begun", Mock(side_effect=StateDown))
+
+    failed = visitor.browser.submit(visitor.page.text, "/code", code=visitor.code)
+
+    assert failed.status_code == 503
+    assert not failed.headers.getlist("Set-Cookie")
 
 
 def test_without_the_database_nobody_signs_in_and_the_node_is_not_ready(
@@ -106,7 +137,7 @@ def test_without_the_database_nobody_signs_in_and_the_node_is_not_ready(
     form = visitor.start().page
     break_database()
 
-    answer = visitor.browser.submit(form.text, "/identify", nir="1991399999001", password="correct-horse-9-battery")
+    answer = visitor.browser.submit(form.text, "/identify", nir=ALICE_NIR, password=ALICE_PASSWORD)
 
     assert answer.status_code == 503
     assert not answer.headers.getlist("Set-Cookie")

@@ -159,6 +159,20 @@ def sign_in_session(
     return new_cookie, session
 
 
+def undo_sign_in(cookie: str | None, *, before: tuple[str | None, Session | None], account_id: str) -> bool:
+    """Take a `sign_in_session` back whose transaction failed; false when what it ended cannot be had again.
+
+    The browser has the session that it had, under the id that it knows: nothing more was earned, and nothing less.
+    """
+    old_cookie, old = before
+    if cookie and cookie != old_cookie:
+        state.delete(SESSIONS, crypto.fingerprint(cookie))
+    if old is None or old_cookie is None or old.account_id not in (None, account_id):
+        return False
+    state.put(SESSIONS, crypto.fingerprint(old_cookie), old, ttl=_idle(old, old.last_seen_at))
+    return True
+
+
 def end_session(cookie: str, now: datetime) -> Session | None:
     """End the session of ``cookie``; return it as it last was. The caller commits."""
     session = state.take(SESSIONS, crypto.fingerprint(cookie))

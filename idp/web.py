@@ -44,6 +44,7 @@ __all__ = [
     "renew_session",
     "set_device_cookie",
     "sign_in_session",
+    "undo_sign_in",
 ]
 
 _WITHOUT_DATABASE = {"static", "health.live", "health.ready"}
@@ -131,13 +132,20 @@ def sign_in_session(
     *, account_id: str, proofs: tuple[Proof, ...], acr: str, amr: tuple[str, ...], now: datetime, device_label: str = ""
 ) -> Session:
     """Raise this browser to a complete sign-in under a new id; the caller commits."""
-    current_session()
-    g.has_risen = True
+    known = current_session()
+    g.risen_from, g.rises_to = (g.session_id, known), account_id
     return _hold(
         *session.sign_in_session(
             g.session_id, account_id=account_id, proofs=proofs, acr=acr, amr=amr, device_label=device_label, now=now
         )
     )
+
+
+def undo_sign_in() -> None:
+    """Take back what `sign_in_session` did in this request, because the rest of it failed."""
+    g.pop("new_device_cookie", None)
+    if "risen_from" in g and session.undo_sign_in(g.session_id, before=g.risen_from, account_id=g.rises_to):
+        _hold(*g.pop("risen_from"))
 
 
 def end_current_session() -> Session | None:
@@ -266,7 +274,7 @@ def _finish(response: Response) -> Response:
     """Write the audit events, then the cookies, then one line of log."""
     # What failed half-way signs nobody in; but a browser whose session has another id by now is told so, or it could
     # not go on with what it had.
-    has_cookies = response.status_code < 500 or "has_risen" not in g
+    has_cookies = response.status_code < 500 or "risen_from" not in g
     try:
         audit.flush()
     except (DBAPIError, PoolTimeout) as fault:

@@ -4,6 +4,7 @@ from dataclasses import replace
 from datetime import datetime
 
 from flask import redirect, request
+from sqlalchemy.exc import SQLAlchemyError
 from werkzeug.wrappers import Response
 
 from idp import clock, metrics, web
@@ -30,6 +31,7 @@ from idp.signin.interaction import (
     with_proof,
 )
 from idp.signin.journey import Facts, gather_facts, next_step
+from idp.state import StateDown
 
 
 class NotDue(Exception):
@@ -77,22 +79,34 @@ def onward_url(facts: Facts, now: datetime) -> str:
 
 def finish(interaction: Interaction, outcome: Outcome, now: datetime, *, reason: str | None = None) -> bool:
     """End a sign-in: true for the one caller that ended it."""
+    ended = _end(interaction, outcome, now)
+    if ended:
+        _tell_end(interaction, outcome, reason)
+    return ended
 
-    def _end(old: Interaction) -> Interaction | None:
+
+def _end(interaction: Interaction, outcome: Outcome, now: datetime) -> bool:
+    def _once(old: Interaction) -> Interaction | None:
         return None if old.outcome else replace(old, outcome=outcome, acted_at=now)
 
-    ended = change_interaction(interaction, _end) is not None
-    if ended:
-        metrics.LOGIN_STEP.labels("end", outcome).inc()
-        metrics.SIGN_IN.labels(_method_of(interaction), outcome).inc()
-        events.sign_in_ended(
-            outcome,
-            reason=reason,
-            account_id=interaction.account_id,
-            client_id=interaction.demand.service_id,
-            proofs=(proof.name for proof in interaction.proofs),
-        )
-    return ended
+    return change_interaction(interaction, _once) is not None
+
+
+def _reopen(interaction: Interaction) -> None:
+    """Let a sign-in go on that this request alone had ended."""
+    change_interaction(interaction, lambda old: None if old.answered_at else replace(old, outcome=None))
+
+
+def _tell_end(interaction: Interaction, outcome: Outcome, reason: str | None) -> None:
+    metrics.LOGIN_STEP.labels("end", outcome).inc()
+    metrics.SIGN_IN.labels(_method_of(interaction), outcome).inc()
+    events.sign_in_ended(
+        outcome,
+        reason=reason,
+        account_id=interaction.account_id,
+        client_id=interaction.demand.service_id,
+        proofs=(proof.name for proof in interaction.proofs),
+    )
 
 
 def _method_of(interaction: Interaction) -> str:
@@ -102,16 +116,33 @@ def _method_of(interaction: Interaction) -> str:
 
 
 def complete(facts: Facts, now: datetime) -> None:
-    """Sign the browser in with what was proved; of many rivals one does."""
-    interaction, account = replace(facts.interaction, proofs=facts.proofs), facts.account
-    if not finish(interaction, "done", now, reason=facts.decision.reason):
+    """Sign the browser in with what was proved; of many rivals one does.
+
+    When a store fails meanwhile, nothing was begun, and the browser may ask for the same again.
+    """
+    interaction = replace(facts.interaction, proofs=facts.proofs)
+    if not _end(interaction, "done", now):
         return
-    level = level_of(proof.name for proof in interaction.proofs)
+    try:
+        goes_on = _begin_session(facts, interaction, now)
+    except (StateDown, SQLAlchemyError):
+        db.session.rollback()
+        web.undo_sign_in()
+        _reopen(interaction)
+        raise
+    _tell_end(interaction, "done", facts.decision.reason)
+    if not goes_on:
+        raise web.PageError("expired", 400, "sign-in stopped", restart_url=f"/signin/{interaction.id}/restart")
+
+
+def _begin_session(facts: Facts, interaction: Interaction, now: datetime) -> bool:
+    """Raise the browser's session; false when « Ce n'est pas vous ? » was answered before this. Commits."""
+    account, level = facts.account, level_of(proof.name for proof in interaction.proofs)
     session = web.current_session()
     if level is None or account is None:
         raise ValueError("an unfinished sign-in cannot be completed")
     if session is not None and (session.account_id, session.proofs) == (account.id, interaction.proofs):
-        return
+        return True
     account_id, label = account.id, label_device(request.user_agent.string)
     forgive(account, interaction.proofs, facts.lane)
     web.set_device_cookie(devices.remember_device(web.device_cookie(), account_id, label, now))
@@ -122,12 +153,13 @@ def complete(facts: Facts, now: datetime) -> None:
     if facts.lane == guard.UNKNOWN_DEVICES:
         new_devices.note_new_device(account_id, sid=sid, label=label, now=now)
     if interaction.challenge_id and not note_begun(interaction.challenge_id, sid):
-        # « Ce n'est pas vous ? » was answered between the right code and here.
+        # Between the right code and here.
         web.end_current_session()
         db.session.commit()
-        raise web.PageError("expired", 400, "sign-in stopped", restart_url=f"/signin/{interaction.id}/restart")
+        return False
     db.session.commit()
     time_sign_in(interaction, level, now)
+    return True
 
 
 def forgive(account: Overview, proofs: tuple[Proof, ...], lane: str) -> None:

@@ -6,10 +6,11 @@ from unittest.mock import Mock
 
 import pytest
 from flask import Flask
-from sqlalchemy import create_engine, text
+from sqlalchemy import create_engine, func, select, text
 from sqlalchemy.engine import Engine
 
 from idp.db import db
+from idp.session import SessionRecord
 from idp.signin import walk
 from idp.state import State, StateDown
 from idp.state_redis import RedisStore
@@ -120,15 +121,27 @@ def test_a_sign_in_that_failed_half_way_goes_on_under_its_new_session_RC_03(
     assert again.headers["Location"].startswith("/signin/")
 
 
-def test_a_sign_in_that_failed_at_its_end_signs_nobody_in(visitor: Visitor, monkeypatch: pytest.MonkeyPatch) -> None:
-    visitor.start().identify().ask_for_code()
-    # The session is a signed-in one by then, and what it began with is not written down.
-    monkeypatch.setattr(walk, "note_begun", Mock(side_effect=StateDown))
+@pytest.mark.parametrize("place", ["devices.remember_device", "note_begun", "new_devices.note_new_device"])
+def test_a_sign_in_that_failed_at_its_end_signs_nobody_in_and_is_done_when_asked_again_RC_07(
+    visitor: Visitor, whole_app: Flask, monkeypatch: pytest.MonkeyPatch, place: str
+) -> None:
+    form = visitor.start().identify().ask_for_code().page
+    with monkeypatch.context() as patched:
+        # At some of these the session is a signed-in one already.
+        patched.setattr(f"idp.signin.walk.{place}", Mock(side_effect=StateDown))
+        failed = visitor.browser.submit(form.text, "/code", code=visitor.code)
+    with whole_app.app_context():
+        begun = db.session.scalar(select(func.count()).select_from(SessionRecord))
 
-    failed = visitor.browser.submit(visitor.page.text, "/code", code=visitor.code)
+    again = visitor.open(f"/signin/{visitor.id}/code")
 
     assert failed.status_code == 503
-    assert not failed.headers.getlist("Set-Cookie")
+    assert [cookie.partition("=")[0] for cookie in failed.headers.getlist("Set-Cookie")] == ["__Host-sid"]
+    assert begun == 0
+    assert again.is_back
+    assert "code" in again.told
+    with whole_app.app_context():
+        assert db.session.scalar(select(func.count()).select_from(SessionRecord)) == 1
 
 
 def test_without_the_database_nobody_signs_in_and_the_node_is_not_ready(

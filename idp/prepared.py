@@ -56,7 +56,7 @@ class Prepared:
         return self._ask(engine, self._arguments(values))
 
     def _ask(self, engine: Engine, arguments: list[bytes | None]) -> Any:
-        lent, trace = engine.raw_connection(), getattr(engine, TRACE, None)
+        lent, trace = _lend(engine), getattr(engine, TRACE, None)
         try:
             if trace is None:
                 return self._execute(lent, arguments)
@@ -126,6 +126,14 @@ class Prepared:
     @cached_property
     def _readers(self) -> tuple[Callable[[bytes], Any], ...]:
         return tuple(_reader_of(column.type) for column in self._columns)
+
+
+def _lend(engine: Engine) -> PoolProxiedConnection:
+    try:
+        return engine.raw_connection()
+    except psycopg.Error as fault:
+        # A pool that has to connect anew says it in the driver's words, which nobody expects.
+        raise OperationalError(None, None, fault) from fault
 
 
 def _check(answer: Any) -> None:

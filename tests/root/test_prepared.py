@@ -117,6 +117,13 @@ def test_a_connection_that_was_cut_costs_one_answer(libpq: Any) -> None:
     assert _ECHO.run(_VALUES).word == _VALUES["word"]
 
 
+def test_a_database_that_takes_no_connection_is_down_and_no_riddle_RC_07() -> None:
+    engine = create_engine("postgresql+psycopg://x@127.0.0.1:1/x")
+
+    with pytest.raises(OperationalError):
+        _ECHO._ask(engine, [])
+
+
 def test_what_the_database_refuses_names_no_value(backend: str, alice: str) -> None:
     values: dict[str, Any] = {
         "id": bindparam("account_id"), "nir_index": "x", "nir_sealed": b"x", "locale": "fr", "created_at": _NOW,

@@ -5,11 +5,13 @@ its pool lends the connection; between them and libpq nothing else stands, becau
 the round trip itself (docs/performance.md). SQLite has one writer: there it runs in the session, as everything else.
 """
 
+import select
 from collections import namedtuple
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from itertools import count
+from time import monotonic
 from typing import Any
 
 import psycopg
@@ -73,16 +75,17 @@ class Prepared:
             lent.close()
 
     def _execute(self, lent: PoolProxiedConnection, arguments: list[bytes | None]) -> Any:
-        libpq = lent.driver_connection.pgconn  # type: ignore[union-attr]
+        connection: Any = lent.driver_connection
         if self.name not in lent.info:
-            self._prepare(libpq)
+            self._prepare(connection)
             lent.info[self.name] = True
-        answer = libpq.exec_prepared(self.name, arguments, result_format=Format.BINARY)
+        answer = self._send(connection, arguments)
         if answer.error_field(DiagnosticField.SQLSTATE) in _FORGOTTEN:
             # Outside of a transaction a name that is not there does no harm.
-            libpq.exec_(b"DEALLOCATE " + self.name)
-            self._prepare(libpq)
-            answer = libpq.exec_prepared(self.name, arguments, result_format=Format.BINARY)
+            connection.pgconn.send_query(b"DEALLOCATE " + self.name)
+            _await(connection)
+            self._prepare(connection)
+            answer = self._send(connection, arguments)
         _check(answer)
         if answer.ntuples == 0:
             return None
@@ -90,8 +93,13 @@ class Prepared:
         values = [None if one is None else read(one) for one, read in zip(raw, self._readers, strict=True)]
         return self._row._make(values)
 
-    def _prepare(self, libpq: Any) -> None:
-        _check(libpq.prepare(self.name, self._sql))
+    def _send(self, connection: Any, arguments: list[bytes | None]) -> Any:
+        connection.pgconn.send_query_prepared(self.name, arguments, result_format=Format.BINARY)
+        return _await(connection)
+
+    def _prepare(self, connection: Any) -> None:
+        connection.pgconn.send_prepare(self.name, self._sql)
+        _check(_await(connection))
 
     def _arguments(self, values: Mapping[str, Any]) -> list[bytes | None]:
         constants = self._constants
@@ -134,6 +142,24 @@ def _lend(engine: Engine) -> PoolProxiedConnection:
     except psycopg.Error as fault:
         # A pool that has to connect anew says it in the driver's words, which nobody expects.
         raise OperationalError(None, None, fault) from fault
+
+
+def _await(connection: Any) -> Any:
+    """Return the answer to what was sent, or hang up and raise when none comes in time (`overdue.py`, RC-08)."""
+    libpq, patience = connection.pgconn, getattr(connection, "patience", None)
+    waiting, until = select.poll(), None if patience is None else monotonic() + patience
+    while (is_unsent := libpq.flush()) or libpq.is_busy():
+        waiting.register(libpq.socket, select.POLLIN | select.POLLOUT if is_unsent else select.POLLIN)
+        left = None if until is None else max(0.0, until - monotonic()) * 1000
+        if not waiting.poll(left):
+            # What it may still answer must not be read by the next user of this connection.
+            libpq.finish()
+            raise psycopg.OperationalError("no answer in time")
+        libpq.consume_input()
+    answer = libpq.get_result()
+    while libpq.get_result() is not None:
+        pass
+    return answer
 
 
 def _check(answer: Any) -> None:

@@ -174,8 +174,12 @@ class Visitor:
             self.submit("resend")
         elif "send" in self.forms:
             self.ask_for_code()
-        else:
+        elif "identify" in self.forms:
             self.identify()
+        else:
+            # The page of a full house, which asks again by itself.
+            time.sleep(LOOK_AGAIN)
+            self.open(self.path)
 
     def try_again(self) -> "Visitor":
         """Do what the page says: its button, or the same address once more."""

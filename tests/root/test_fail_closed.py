@@ -9,6 +9,7 @@ from flask import Flask
 from sqlalchemy import create_engine, func, select, text
 from sqlalchemy.engine import Engine
 
+from idp import prepared
 from idp.db import db
 from idp.session import SessionRecord
 from idp.signin import walk
@@ -40,7 +41,10 @@ def break_database(whole_app: Flask, monkeypatch: pytest.MonkeyPatch) -> Callabl
     def _break() -> None:
         with whole_app.app_context():
             engines: dict[Any, Engine] = db._app_engines[whole_app]
-            monkeypatch.setitem(engines, None, create_engine("postgresql+psycopg://x@127.0.0.1:1/x"))
+            nowhere = create_engine("postgresql+psycopg://x@127.0.0.1:1/x")
+            monkeypatch.setitem(engines, None, nowhere)
+            # Prepared statements keep the engine that they found.
+            monkeypatch.setattr(prepared, "_engine", lambda: nowhere)
 
     return _break
 
